@@ -1,0 +1,138 @@
+//! Every bound of the core, with its reason. Hitting one is counted by name and is part of the coverage statement.
+
+use std::time::Duration;
+
+/// Encapsulations (VLAN tags, tunnels, IP in IP, extension headers) that are peeled from one frame. Ten VLAN tags and
+/// 8 tunnels are beyond any network in use; the bound keeps a crafted frame from costing more than a few hundred ns.
+pub const DECODE_DEPTH_MAX: usize = 24;
+
+/// Bytes of one direction of a stream that are kept for a dissector that needs more: a 64 KiB ClientHello in records
+/// (RFC 8446 section 4: a handshake message is at most 2^24 bytes, no client in use sends more than 20 KiB) and head room.
+pub const STREAM_BYTES_MAX: usize = 80 * 1024;
+
+/// Out-of-order ranges that one stream direction may hold.
+pub const STREAM_RANGES_MAX: usize = 512;
+
+/// Bytes that all streams of a worker may hold together.
+pub const STREAMS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Flows that a worker follows at the same time.
+pub const FLOWS_MAX: usize = 65_536;
+
+/// Recent flows that a worker remembers so that a later proof can explain an earlier flow.
+pub const RECENT_MAX: usize = 65_536;
+
+/// How long a flow without traffic is remembered. MMTLS heartbeats come up to 10 minutes apart: less would split one login.
+pub const FLOW_IDLE: Duration = Duration::from_secs(15 * 60);
+
+/// How long a flow whose protocol is not decided yet is kept without traffic.
+pub const UNDECIDED_IDLE: Duration = Duration::from_secs(60);
+
+/// Payload segments of one direction after which an undecided flow is given up.
+pub const PROBE_SEGMENTS_MAX: u8 = 24;
+
+/// Bytes before a handed-over protocol (STARTTLS, CONNECT, SOCKS, PROXY) in which a ClientHello is looked for.
+pub const PREAMBLE_BYTES_MAX: usize = 16 * 1024;
+
+/// A TLS handshake message above this is refused (64 KiB: see [`STREAM_BYTES_MAX`]).
+pub const TLS_HELLO_MAX: usize = 64 * 1024;
+
+/// CRYPTO bytes of one QUIC connection: a ClientHello with post-quantum keys has about 2 KiB.
+pub const QUIC_CRYPTO_MAX: usize = 64 * 1024;
+
+/// CRYPTO ranges of one QUIC connection. Chromium sends about 20 pieces.
+pub const QUIC_RANGES_MAX: usize = 256;
+
+/// Initial packets of one QUIC connection that are opened: each costs an AEAD operation (about 6 us).
+pub const QUIC_INITIALS_MAX: u16 = 32;
+
+/// Names and addresses taken from one DNS message.
+pub const DNS_RECORDS_MAX: usize = 256;
+
+/// Inflated bytes of one newgetdns reply: real ones are below 16 KiB; a bomb is cut here.
+pub const INFLATE_MAX: usize = 128 * 1024;
+
+/// HTTP header bytes of one message.
+pub const HTTP_HEAD_MAX: usize = 16 * 1024;
+
+/// IP datagrams under reassembly in one worker.
+pub const FRAGMENTS_MAX: usize = 1_024;
+
+/// Bytes that all datagrams under reassembly may hold together.
+pub const FRAGMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a datagram waits for its fragments (RFC 1122 section 3.3.2: 60 to 120 s; 30 s as Linux does).
+pub const FRAGMENT_IDLE: Duration = Duration::from_secs(30);
+
+/// Addresses that the correlator holds as learned.
+pub const LEARNED_MAX: usize = 16_384;
+
+/// Devices that identity holds.
+pub const DEVICES_MAX: usize = 131_072;
+
+macro_rules! limits {
+    ($($variant:ident, $name:literal, $about:literal;)*) => {
+        /// A bound that was hit.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Limit { $(#[doc = $about] $variant,)* }
+
+        impl Limit {
+            /// Every limit, in the order of the outputs.
+            pub const ALL: &'static [Limit] = &[$(Limit::$variant,)*];
+
+            /// The name in outputs.
+            pub const fn name(self) -> &'static str { match self { $(Limit::$variant => $name,)* } }
+
+            /// One sentence for operators.
+            pub const fn about(self) -> &'static str { match self { $(Limit::$variant => $about,)* } }
+        }
+    };
+}
+
+limits! {
+    DecodeDepth, "decode-depth", "A frame had more encapsulations than are peeled.";
+    StreamBytes, "stream-bytes", "A stream direction needed more bytes than are kept.";
+    StreamRanges, "stream-ranges", "A stream direction had more out-of-order ranges than are kept.";
+    StreamsTotal, "streams-total", "All streams together needed more bytes than are kept.";
+    Flows, "flows", "The flow table was full; the oldest flow was dropped.";
+    Recent, "recent", "The table of recent flows was full; the oldest entry was dropped.";
+    TlsHello, "tls-hello", "A TLS handshake message was larger than is kept.";
+    QuicCrypto, "quic-crypto", "A QUIC connection's CRYPTO data went beyond what is kept.";
+    QuicInitials, "quic-initials", "A QUIC connection had more Initial packets than are opened.";
+    DnsRecords, "dns-records", "A DNS message had more records than are read.";
+    Inflate, "inflate", "A compressed body was larger than is inflated.";
+    HttpHead, "http-head", "An HTTP header was larger than is read.";
+    Fragments, "fragments", "The table of fragmented datagrams was full; the oldest was dropped.";
+    Learned, "learned", "The table of learned addresses was full; the oldest was dropped.";
+    Devices, "devices", "The table of devices was full; the device seen longest ago was dropped.";
+}
+
+/// How often each limit was hit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitCounts([u64; Limit::ALL.len()]);
+
+impl LimitCounts {
+    /// Counts one.
+    pub fn add(&mut self, limit: Limit) {
+        if let Some(count) = self.0.get_mut(limit as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// The count of one limit.
+    pub fn of(&self, limit: Limit) -> u64 {
+        self.0.get(limit as usize).copied().unwrap_or(0)
+    }
+
+    /// Limits that were hit, with their counts.
+    pub fn hit(&self) -> impl Iterator<Item = (Limit, u64)> + '_ {
+        Limit::ALL.iter().map(|l| (*l, self.of(*l))).filter(|(_, n)| *n > 0)
+    }
+
+    /// Adds another count to this one.
+    pub fn merge(&mut self, other: &LimitCounts) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.saturating_add(theirs);
+        }
+    }
+}

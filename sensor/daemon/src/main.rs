@@ -1,0 +1,3 @@
+//! `ringfence`: the command.
+
+fn main() {}

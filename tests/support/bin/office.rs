@@ -1,0 +1,3 @@
+//! Writes the demo office as a capture.
+
+fn main() {}
