@@ -1,1 +1,3 @@
 //! The shell around the pure core: files, terminals, time.
+
+pub mod cli;

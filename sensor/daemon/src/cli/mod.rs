@@ -1,0 +1,7 @@
+//! The command line: one file per subcommand.
+
+pub mod exit;
+pub mod terminal;
+
+pub use exit::{Exit, Failure};
+pub use terminal::Terminal;
