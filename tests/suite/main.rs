@@ -1,1 +1,4 @@
 //! Every test that spans the two product crates.
+
+mod licences;
+mod tidy;
