@@ -1,3 +1,4 @@
 //! The shell around the pure core: files, terminals, time.
 
+pub mod capture;
 pub mod cli;
