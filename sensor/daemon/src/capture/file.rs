@@ -121,6 +121,12 @@ impl FileSource {
         }
     }
 
+    /// Bytes of memory that the buffer holds.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.window.capacity()
+    }
+
     /// The number for the first interface of the next file.
     fn next_interface(&self) -> u16 {
         match &self.format {
@@ -225,8 +231,8 @@ fn header(name: &str, window: &mut Window, first_interface: u16) -> Result<Forma
         return pcapng.map(Format::Pcapng).map_err(|stop| CaptureError::Broken(broken(name, stop)));
     }
     let (what, help) = match (window.ended(), window.bytes()) {
-        (Some(Ended::Damaged(what)), _) => (what.clone(), None),
-        (Some(Ended::Cut(what)), _) => ((*what).to_string(), None),
+        (Some(Ended::Damaged(what, help)), _) => (what.clone(), *help),
+        (Some(Ended::Cut(what)), _) => ((*what).to_string(), Some("get the whole file")),
         (_, []) => ("the file is empty".to_string(), Some("nothing was captured into it: capture again")),
         (_, bytes) => foreign(bytes),
     };
@@ -245,15 +251,15 @@ fn foreign(bytes: &[u8]) -> (String, Option<&'static str>) {
         (b"TRSNIFF data", "a Network General Sniffer capture", CONVERT),
         (b"XCP\0", "a NetXRay capture", CONVERT),
         (b"iptrace ", "an AIX iptrace capture", CONVERT),
-        (b"\xfd7zXZ\0", "compressed with xz", "decompress it: xz -dc FILE | ringfence scan -"),
-        (b"BZh", "compressed with bzip2", "decompress it: bzip2 -dc FILE | ringfence scan -"),
-        (&[0x04, 0x22, 0x4d, 0x18], "compressed with lz4", "decompress it: lz4 -dc FILE | ringfence scan -"),
+        (b"\xfd7zXZ\0", "an xz file", "decompress it: xz -dc FILE | ringfence scan -"),
+        (b"BZh", "a bzip2 file", "decompress it: bzip2 -dc FILE | ringfence scan -"),
+        (&[0x04, 0x22, 0x4d, 0x18], "an lz4 file", "decompress it: lz4 -dc FILE | ringfence scan -"),
         (b"PK\x03\x04", "a zip archive", "decompress it: unzip -p FILE | ringfence scan -"),
-        (&[0x1f, 0x8b], "compressed twice", "decompress it: gzip -dc FILE | ringfence scan -"),
-        (&[0x28, 0xb5, 0x2f, 0xfd], "compressed twice", "decompress it: zstd -dc FILE | ringfence scan -"),
+        (&[0x1f, 0x8b], "a gzip file inside another, or of an unknown kind", "decompress it: gzip -dc FILE | ringfence scan -"),
+        (&[0x28, 0xb5, 0x2f, 0xfd], "a zstd file inside another", "decompress it: zstd -dc FILE | ringfence scan -"),
     ];
     if let Some((_, what, help)) = KNOWN.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
-        return (format!("this is {what}; pcap and pcapng are read"), Some(help));
+        return (format!("this is {what}; what can be read is pcap and pcapng, plain or compressed with gzip or zstd"), Some(help));
     }
     let magic: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
     let what = format!("this is neither pcap nor pcapng: it begins with {}", magic.join(" "));

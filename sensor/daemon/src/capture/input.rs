@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::errors::{FrameDecoderError, FrameHeaderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::progress::Meter;
@@ -38,7 +38,7 @@ pub(super) struct Opened {
 pub(super) fn open(path: &str, meter: &Meter) -> io::Result<Opened> {
     let file = if path == "-" {
         if io::stdin().is_terminal() {
-            return Err(io::Error::other("standard input is a terminal: pipe a capture into it, or name a file"));
+            return Err(io::Error::other("a terminal sends no capture: pipe one into it, or name a file"));
         }
         File::from(io::stdin().as_fd().try_clone_to_owned()?)
     } else {
@@ -145,7 +145,7 @@ impl Stream for Gzip {
                 Ok(0)
             }
             Err(error) => {
-                self.ended = Ended::Damaged(format!("the gzip data is damaged ({error})"));
+                self.ended = Ended::Damaged(format!("the gzip data is damaged ({error})"), None);
                 Ok(0)
             }
             read => read,
@@ -164,13 +164,15 @@ struct Zstd {
     over: Arc<AtomicBool>,
     inside: bool,
     ended: Option<Ended>,
+    /// A failure of the device, told after what was decoded before it.
+    failed: Option<io::Error>,
 }
 
 impl Zstd {
     fn new(source: BufReader<Raw>, over: Arc<AtomicBool>) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(ZSTD_WINDOW_MAX);
-        Zstd { decoder, source, over, inside: false, ended: None }
+        Zstd { decoder, source, over, inside: false, ended: None, failed: None }
     }
 
     /// Decodes one block more, or the head of the next frame.
@@ -181,23 +183,19 @@ impl Zstd {
         // the decoder asserts its own invariants; data that breaks one is damaged data, no reason to stop
         let step = catch_unwind(AssertUnwindSafe(|| self.decoder.decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))));
         match step {
-            Ok(Ok(_)) if self.decoder.is_finished() => {
-                self.inside = false;
-                Ok(())
-            }
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => self.inside = !self.decoder.is_finished(),
             Ok(Err(error)) => self.stop(&error),
             Err(_) => {
                 self.decoder = FrameDecoder::new();
-                self.ended = Some(Ended::Damaged("the zstd data is damaged".to_string()));
-                Ok(())
+                self.ended = Some(Ended::Damaged("the zstd data is damaged".to_string(), None));
             }
         }
+        Ok(())
     }
 
     fn next_frame(&mut self) -> io::Result<()> {
         if self.decoder.get_checksum_from_data().is_some_and(|sum| self.decoder.get_calculated_checksum() != Some(sum)) {
-            self.ended = Some(Ended::Damaged("the zstd data is damaged (wrong checksum)".to_string()));
+            self.ended = Some(Ended::Damaged("the zstd data is damaged (wrong checksum)".to_string(), None));
             return Ok(());
         }
         if self.source.fill_buf()?.is_empty() {
@@ -212,33 +210,32 @@ impl Zstd {
                     self.ended = Some(Ended::Cut("the zstd data ends in the middle"));
                 }
             }
-            Err(error) => return self.stop(&error),
+            Err(error) => self.stop(&error),
         }
         Ok(())
     }
 
     /// Ends the stream, but not before the decoder gave what it holds back for back references.
-    ///
-    /// # Errors
-    /// When the cause is the device: it fails again when asked again.
-    fn stop(&mut self, error: &FrameDecoderError) -> io::Result<()> {
+    fn stop(&mut self, error: &FrameDecoderError) {
         let over = self.over.load(Ordering::Relaxed);
         if !over {
-            self.source.fill_buf()?;
+            // the decoder hides failures of the device; the device fails again when asked again
+            self.failed = self.source.fill_buf().err();
         }
         self.ended = Some(match error {
             _ if over => Ended::Cut("the zstd data ends in the middle"),
-            FrameDecoderError::WindowSizeTooBig { requested, max } => Ended::Damaged(format!(
-                "the zstd data needs a window of {requested} bytes, more than the {max} that are allowed (`zstd -dc --long=31 FILE | ringfence scan -` reads it)"
-            )),
-            error => Ended::Damaged(format!("the zstd data is damaged ({error})")),
+            FrameDecoderError::WindowSizeTooBig { requested, .. }
+            | FrameDecoderError::FrameHeaderError(FrameHeaderError::WindowTooBig { got: requested }) => Ended::Damaged(
+                format!("the zstd data needs {requested} bytes of history, more than the {ZSTD_WINDOW_MAX} that are allowed"),
+                Some("decompress it beside: zstd -dc --long=31 FILE | ringfence scan -"),
+            ),
+            error => Ended::Damaged(format!("the zstd data is damaged ({error})"), None),
         });
         if self.inside {
             // RFC 8878 section 3.1.1.2: an empty raw block marked as the last one, and a checksum that is not looked at
             let end: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
             self.inside = self.decoder.decode_blocks(end, BlockDecodingStrategy::UptoBlocks(1)).is_err();
         }
-        Ok(())
     }
 }
 
@@ -247,7 +244,7 @@ impl Stream for Zstd {
         loop {
             let n = self.decoder.read(into)?;
             if n > 0 || self.ended.is_some() {
-                return Ok(n);
+                return self.failed.take_if(|_| n == 0).map_or(Ok(n), Err);
             }
             self.advance()?;
         }

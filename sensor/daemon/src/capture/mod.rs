@@ -1,5 +1,10 @@
 //! Where frames come from: capture files now, interfaces beside them, all behind [`Source`].
 //!
+//! What is an error and what a warning: an input that cannot be opened or read is an error (exit 66, 77), and so is one that is no
+//! capture at all: empty, foreign, of an unknown version, cut inside its header (65). Once the header is read, every whole frame is
+//! delivered; a file that then ends inside a record or steps over a block is told as a warning (0), one that turns into nonsense as
+//! a warning that asks for 65.
+//!
 //! Must not know state, outputs, flows or protocols: a source delivers frames and says what it could not read.
 
 mod error;
@@ -10,6 +15,8 @@ mod pcapng;
 mod progress;
 mod window;
 
+#[cfg(test)]
+mod compressed;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]

@@ -74,15 +74,15 @@ impl Stop {
 
     /// The stream is over inside a thing of `expected` bytes that begins at `start`.
     pub fn ended(window: &Window, start: u64, thing: &str, expected: u64) -> Self {
-        let (cut, what) = match window.ended() {
-            Some(Ended::Damaged(what)) => (false, what.clone()),
-            Some(Ended::Cut(what)) => (true, (*what).to_string()),
+        let (cut, what, help) = match window.ended() {
+            Some(Ended::Damaged(what, help)) => (false, what.clone(), *help),
+            Some(Ended::Cut(what)) => (true, (*what).to_string(), None),
             _ => {
                 let have = window.offset().saturating_sub(start).saturating_add(window.bytes().len() as u64);
-                (true, format!("{thing} of {expected} bytes begins here, but the file ends after {have} of them"))
+                (true, format!("{thing} of {expected} bytes begins here, but the file ends after {have} of them"), None)
             }
         };
-        Stop { cut, offset: start, what, help: None }
+        Stop { cut, offset: start, what, help }
     }
 }
 
@@ -121,7 +121,7 @@ impl Pcap {
         let Some((order, nanos_per_tick)) = window.bytes().first_chunk().and_then(magic) else { return Ok(None) };
         if window.bytes().len() < HEADER {
             let stop = Stop::ended(window, window.offset(), "a file header", HEADER as u64);
-            return Ok(Some(Err(Stop { cut: false, help: Some("nothing was captured into it: capture again"), ..stop })));
+            return Ok(Some(Err(Stop { cut: false, help: stop.help.or(Some("nothing was captured into it: capture again")), ..stop })));
         }
         let header = window.bytes();
         let (major, minor, link) = (order.u16(header, 4), order.u16(header, 6), order.u32(header, 20));

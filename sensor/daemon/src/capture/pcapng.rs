@@ -39,7 +39,7 @@ const IF_TSOFFSET: u16 = 14;
 enum Clock {
     /// Ticks of so many nanoseconds.
     Times(u64),
-    /// So many ticks per nanosecond.
+    /// So many ticks per nanosecond; 0 when they are too many to count.
     Over(u64),
     /// Ticks of 2^-n seconds.
     Binary(u8),
@@ -53,7 +53,7 @@ impl Clock {
         }
         match value {
             0..=9 => Clock::Times(10u64.pow(9 - u32::from(value))),
-            _ => Clock::Over(10u64.checked_pow(u32::from(value) - 9).unwrap_or(u64::MAX)),
+            _ => Clock::Over(10u64.checked_pow(u32::from(value) - 9).unwrap_or(0)),
         }
     }
 
@@ -61,7 +61,7 @@ impl Clock {
     fn nanos(self, ticks: u64) -> u64 {
         match self {
             Clock::Times(nanos) => ticks.saturating_mul(nanos),
-            Clock::Over(ticks_per_nano) => ticks / ticks_per_nano,
+            Clock::Over(ticks_per_nano) => ticks.checked_div(ticks_per_nano).unwrap_or(0),
             Clock::Binary(shift) => u64::try_from((u128::from(ticks) * 1_000_000_000) >> shift).unwrap_or(u64::MAX),
         }
     }
@@ -374,7 +374,7 @@ struct Body {
 /// A block length that no block can have.
 #[inline]
 fn implausible(offset: u64, total: u32) -> Option<Stop> {
-    if total >= 12 && total % 4 == 0 && total <= BLOCK_BYTES_MAX {
+    if total >= 12 && total.is_multiple_of(4) && total <= BLOCK_BYTES_MAX {
         return None;
     }
     let what = format!("a block claims {total} bytes; it must be a multiple of 4 between 12 and {BLOCK_BYTES_MAX}");

@@ -12,8 +12,8 @@ pub(super) enum Ended {
     Clean,
     /// The compressed data stops in the middle.
     Cut(&'static str),
-    /// The compressed data cannot be decompressed further.
-    Damaged(String),
+    /// The compressed data cannot be decompressed further; what to do about it.
+    Damaged(String, Option<&'static str>),
 }
 
 /// A stream of bytes that knows how it ended.
