@@ -74,7 +74,7 @@ impl Worker {
             index,
             rules,
             flows: FlowTable::new(FLOWS_MAX),
-            fragments: Fragments::new(),
+            fragments: Fragments::default(),
             watch: Arc::new(Watch::default()),
             presence: watch::PresenceThrottle::default(),
             tally: Tally::default(),
