@@ -197,7 +197,9 @@ impl Record for Request<'_> {
             see(&HOST, Value::Text(host));
         }
         see(&METHOD, Value::Text(self.method));
-        see(&PATH, Value::Text(self.path));
+        if !self.path.is_empty() {
+            see(&PATH, Value::Text(self.path));
+        }
         if let Some(user_agent) = self.user_agent {
             see(&USER_AGENT, Value::Text(user_agent));
         }

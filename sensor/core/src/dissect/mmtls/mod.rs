@@ -9,7 +9,7 @@ pub(crate) mod record;
 #[cfg(test)]
 pub(crate) mod replay;
 #[cfg(test)]
-mod scenarios;
+pub(crate) mod scenarios;
 
 use crate::dissect::{Carrier, DissectorDef};
 use crate::field::{Family, Field, FieldKind, Value};

@@ -340,11 +340,16 @@ pub(crate) fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 
 /// All flows of a capture, in the order of their first packets.
 pub(crate) fn replay(bytes: &[u8]) -> Vec<Flow> {
+    replay_in_pieces(bytes, usize::MAX)
+}
+
+/// The same with every TCP segment cut in pieces of so many bytes.
+pub(crate) fn replay_in_pieces(bytes: &[u8], piece: usize) -> Vec<Flow> {
     let mut table: HashMap<(Endpoint, Endpoint, bool), usize> = HashMap::new();
     let mut flows: Vec<Flow> = Vec::new();
     let mut last = Timestamp::ZERO;
     for (ts, link, frame) in frames(bytes) {
-        let Some((src, dst, packet)) = ip_payload(link, frame).and_then(|ip| transport(ip)) else { continue };
+        let Some((src, dst, packet)) = ip_payload(link, frame).and_then(transport) else { continue };
         last = ts;
         let carrier = if matches!(packet, Packet::Udp(_)) { Carrier::Udp } else { Carrier::Tcp };
         let key = (src.min(dst), src.max(dst), carrier == Carrier::Tcp);
@@ -357,11 +362,30 @@ pub(crate) fn replay(bytes: &[u8]) -> Vec<Flow> {
         let direction = if src == flow.opener { Direction::Forward } else { Direction::Backward };
         match packet {
             Packet::Udp(payload) => flow.datagram(direction, ts, payload),
-            Packet::Tcp { seq, syn, fin, payload, .. } => flow.segment(direction, ts, seq, syn, fin, payload),
+            Packet::Tcp { seq, syn, fin, payload, .. } if syn || fin || payload.len() <= piece => {
+                flow.segment(direction, ts, seq, syn, fin, payload);
+            }
+            Packet::Tcp { seq, payload, .. } => {
+                let mut seq = seq;
+                for part in payload.chunks(piece) {
+                    flow.segment(direction, ts, seq, false, false, part);
+                    seq = seq.wrapping_add(u32::try_from(part.len()).expect("short"));
+                }
+            }
         }
     }
     flows.iter_mut().for_each(|f| f.finish(last));
     flows
+}
+
+/// Shows the payload of every TCP segment and UDP datagram.
+pub(crate) fn payloads(bytes: &[u8], see: &mut dyn FnMut(&[u8])) {
+    for (_, link, frame) in frames(bytes) {
+        match ip_payload(link, frame).and_then(transport) {
+            Some((_, _, Packet::Udp(payload) | Packet::Tcp { payload, .. })) if !payload.is_empty() => see(payload),
+            _ => {}
+        }
+    }
 }
 
 enum Packet<'a> {

@@ -189,6 +189,19 @@ fn framing_needs_three_records_and_both_ways() {
 }
 
 #[test]
+fn a_handshake_whose_start_was_not_seen() {
+    let made = Made::new(HelloKind::Resume);
+    let said = Script::tcp(1, 8_080).midstream().send(&made.client(), 999).reply(&made.server(), 999).run();
+    assert_eq!(said.len(), 2, "the hello counts, the SYN does not: {said:?}");
+    let encrypted = record(0x16, 4, &[0x5a; 46]);
+    let said = Script::tcp(1, 8_080).midstream().reply(&encrypted, 99).send(&data(99), 999).send(&data(98), 999).run();
+    assert_eq!(said, ["mmtls link=long version=f104 framing=midstream"]);
+    let middle =
+        Script::tcp(1, 8_080).midstream().send(&data(99), 999).reply(&[0x42; 80], 80).reply(&data(98), 999).send(&data(99), 9).run();
+    assert_eq!(middle, ["mmtls link=long version=f104 framing=midstream"], "one end was in the middle of a record");
+}
+
+#[test]
 fn records_must_follow_each_other_exactly() {
     let (beat, junk) = (data(32), vec![0x42; 100]);
     let off = Script::tcp(1, 8_080).midstream().send(&[&beat[..], &junk].concat(), 1_400).reply(&beat, 99).send(&beat, 99).run();
@@ -226,7 +239,7 @@ fn alerts() {
 fn is_free(kind: HelloKind, at: usize) -> bool {
     let suites = if kind == HelloKind::Refresh { 4 } else { 2 };
     let random = 5 + 8 + suites;
-    let mut free = vec![random..random + 36];
+    let mut free = Vec::from([random..random + 32, random + 32..random + 36]);
     let mut ext = random + 36 + 5;
     if kind != HelloKind::NewInstallation {
         let ticket = ext + 4 + 3 + 4;
@@ -403,6 +416,31 @@ fn the_made_capture_flow_by_flow() {
 }
 
 #[test]
+fn the_made_capture_in_small_pieces() {
+    let Some(folder) = replay::captures() else { return };
+    let bytes = std::fs::read(folder.join("wechat/synthetic-mmtls.pcap")).expect("readable");
+    let whole: Vec<_> = replay::replay(&bytes).into_iter().map(|f| f.said.records).collect();
+    for piece in [1, 7] {
+        let pieces: Vec<_> = replay::replay_in_pieces(&bytes, piece).into_iter().map(|f| f.said.records).collect();
+        assert_eq!(whole, pieces, "{piece}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_made_capture_with_bytes_changed(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40), piece in 1usize..1_500) {
+        let Some(folder) = replay::captures() else { return Ok(()) };
+        let mut bytes = std::fs::read(folder.join("wechat/synthetic-mmtls.pcap")).expect("readable");
+        for (at, byte) in changes {
+            let at = 24 + at.index(bytes.len() - 24);
+            bytes[at] = byte;
+        }
+        let records: usize = replay::replay_in_pieces(&bytes, piece).iter().map(|f| f.said.records.len()).sum();
+        prop_assert!(records <= 40, "{} records out of 28", records);
+    }
+}
+
+#[test]
 fn nothing_else_is_taken_for_it() {
     let Some(folder) = replay::captures() else { return };
     let mut paths = Vec::new();
@@ -429,8 +467,34 @@ fn nothing_else_is_taken_for_it() {
             }
         }
     }
+    others.sort();
     others.dedup();
     eprintln!("{} captures, {flows} flows, {oicq} OICQ flows in {others:?}", paths.len());
     assert_eq!(others, ["negative-oicq.pcap"], "OICQ only where it is");
     assert_eq!(oicq, 29);
+}
+
+/// Every payload is also shown as if a connection began with it, and as if it were seen in mid-stream, as both ends' first bytes.
+#[test]
+fn no_payload_alone_is_taken_for_it() {
+    let Some(folder) = replay::captures() else { return };
+    let mut paths = Vec::new();
+    for part in ["peers", "reshaped", "hostile"] {
+        replay::files(&folder.join(part), &mut paths);
+    }
+    let mut payloads = 0;
+    for path in &paths {
+        let Ok(bytes) = std::fs::read(path) else { continue };
+        replay::payloads(&bytes, &mut |payload| {
+            payloads += 1;
+            let begun = Script::tcp(40_000, 8_000).send(payload, payload.len()).reply(payload, payload.len()).run();
+            let middle = Script::tcp(40_000, 8_000).midstream().send(payload, payload.len()).reply(payload, payload.len()).run();
+            let datagram = replay::datagram(payload, 40_000, 8_000);
+            for said in [begun, middle, datagram].concat() {
+                assert!(said.starts_with("http ") && !said.contains("newgetdns"), "{}: {said}", path.display());
+            }
+        });
+    }
+    eprintln!("{payloads} payloads");
+    assert!(payloads > 10_000);
 }
