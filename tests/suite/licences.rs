@@ -5,8 +5,21 @@ use std::process::Command;
 use ringfence_tests::root;
 
 /// Licences that ask for nothing but a notice.
-const PERMISSIVE: &[&str] =
-    &["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "Unlicense", "0BSD", "CC0-1.0", "BSL-1.0", "MIT-0", "MPL-2.0"];
+const PERMISSIVE: &[&str] = &[
+    "MIT",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "Unlicense",
+    "0BSD",
+    "CC0-1.0",
+    "BSL-1.0",
+    "MIT-0",
+    "MPL-2.0",
+];
 
 #[test]
 fn all_dependencies_are_permissive() {

@@ -24,8 +24,20 @@ const WALLS: &[(&str, &[&str])] = &[
 ];
 
 /// What the pure core must never touch.
-const OUTSIDE: &[&str] =
-    &["std::fs", "std::env", "std::thread", "std::process", "Instant::now", "SystemTime::now", "TcpStream", "UdpSocket", "tokio", "println!", "eprintln!", "pcap::"];
+const OUTSIDE: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "Instant::now",
+    "SystemTime::now",
+    "TcpStream",
+    "UdpSocket",
+    "tokio",
+    "println!",
+    "eprintln!",
+    "pcap::",
+];
 
 /// What the packet path must not do outside tests.
 const PANICS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
@@ -113,9 +125,7 @@ fn files_stay_short() {
 
 #[test]
 fn every_module_says_what_it_is() {
-    let silent: Vec<PathBuf> = sources(&root().join("sensor"))
-        .into_iter()
-        .filter(|p| !fs::read_to_string(p).expect("readable").starts_with("//!"))
-        .collect();
+    let silent: Vec<PathBuf> =
+        sources(&root().join("sensor")).into_iter().filter(|p| !fs::read_to_string(p).expect("readable").starts_with("//!")).collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }

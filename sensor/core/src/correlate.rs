@@ -34,6 +34,9 @@ const PROOF_WEIGHT: f64 = 0.80;
 /// Flows with signs that are kept one by one; beyond it the oldest that ended are folded into sums.
 const FLOWS_KEPT_MAX: usize = 262_144;
 
+/// Announced DNS suffixes that are believed: a network has a few.
+const SUFFIXES_MAX: usize = 32;
+
 /// The one that joins.
 pub struct Correlator {
     rules: Arc<RuleSet>,
@@ -62,7 +65,8 @@ impl Correlator {
     /// A correlator over rules, a policy and what the operator knows of devices.
     pub fn new(rules: Arc<RuleSet>, policy: Policy, identity: Identity, interfaces: Vec<String>) -> Self {
         let macs: HashSet<Mac> = policy.designated_macs().into_iter().collect();
-        let watch_changed = !macs.is_empty();
+        let watch = Watch { addrs: HashSet::new(), macs, suffixes: policy.local_suffixes.clone() };
+        let watch_changed = !watch.macs.is_empty() || !watch.suffixes.is_empty();
         Correlator {
             rules,
             policy,
@@ -72,7 +76,7 @@ impl Correlator {
             learned: Learned::default(),
             resolvers: HashSet::new(),
             presence: BTreeMap::new(),
-            watch: Watch { addrs: HashSet::new(), macs },
+            watch,
             watch_changed,
             limits: LimitCounts::default(),
         }
@@ -103,8 +107,17 @@ impl Correlator {
                 }
             }
             Evidence::Bound(bound) => self.bound(*bound),
-            Evidence::Suffix(suffix) => self.policy.add_suffix(&suffix),
+            Evidence::Suffix(suffix) => self.suffix(&suffix),
             Evidence::Presence { ts, mac, addr, interface, path } => self.present(ts, mac, addr, interface, &path),
+        }
+    }
+
+    fn suffix(&mut self, suffix: &[u8]) {
+        let Ok(text) = std::str::from_utf8(suffix) else { return };
+        let suffix = text.trim_matches('.').to_ascii_lowercase();
+        if self.watch.suffixes.len() < SUFFIXES_MAX && !suffix.is_empty() && !self.watch.suffixes.contains(&suffix) {
+            self.watch.suffixes.push(suffix);
+            self.watch_changed = true;
         }
     }
 

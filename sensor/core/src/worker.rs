@@ -123,6 +123,10 @@ impl Worker {
                 watch::contact(index, flow, &watch, output);
             }
         }
+        if watch.suffixes.len() != self.watch.suffixes.len() {
+            let rules = Arc::make_mut(&mut self.rules);
+            watch.suffixes.iter().for_each(|s| rules.add_local_suffix(s));
+        }
         self.watch = watch;
     }
 

@@ -9,7 +9,12 @@ use crate::capture::{CaptureError, Source, Step};
 /// Drives a source to its end. `between` runs after each step with the worker, so that the caller can carry evidence on.
 ///
 /// Errors of single inputs do not end the loop while the source has others: they come back, in order.
-pub fn drive<O: Output>(source: &mut dyn Source, worker: &mut Worker, output: &mut O, mut between: impl FnMut(&mut Worker, &mut O)) -> Vec<CaptureError> {
+pub fn drive<O: Output>(
+    source: &mut dyn Source,
+    worker: &mut Worker,
+    output: &mut O,
+    mut between: impl FnMut(&mut Worker, &mut O),
+) -> Vec<CaptureError> {
     let mut errors = Vec::new();
     loop {
         match source.next() {

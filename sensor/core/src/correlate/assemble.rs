@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ring::digest::{SHA256, digest};
 
+use crate::evidence::FlowId;
 use crate::field::Family;
 use crate::finding::{DeviceFacts, EvidenceLine, Finding, FlowRow, Kind};
-use crate::identity::DeviceId;
+use crate::identity::{DeviceId, Roster};
 use crate::policy::{Case, Judgement, Level, SegmentClass, SegmentId, Verdict};
 use crate::rules::{Effect, Indicator, SERVER, Teaches};
 use crate::time::Timestamp;
@@ -21,40 +22,43 @@ const NO_APP: &str = "none";
 
 type Accounts = BTreeMap<(DeviceId, Subject), Account>;
 
+type Levels = BTreeMap<(DeviceId, Subject), Level>;
+
 impl Correlator {
     /// Judges everything that is known now.
-    pub fn report(&mut self) -> Report {
+    pub fn report(&self) -> Report {
+        let roster = self.identity.roster();
         let mut accounts = Accounts::new();
         let ids: Vec<_> = self.flows.keys().copied().collect();
         for id in &ids {
-            self.book_direct(*id, &mut accounts);
+            self.book_direct(*id, &roster, &mut accounts);
         }
         for scope in [Scope::App, Scope::ConfirmedWeb] {
             // The accounts as they stood before this scope: an association never supports another one.
             let before = self.levels(&accounts);
             for id in &ids {
-                self.book_learned(*id, scope, &before, &mut accounts);
+                self.book_learned(*id, scope, &before, &roster, &mut accounts);
             }
         }
-        let works = self.work_services();
+        let works = self.work_services(&roster);
         let mut report = Report::default();
         for ((device, subject), account) in &accounts {
-            self.judge(*device, subject, account, &accounts, &works, &mut report);
+            self.judge((*device, subject, account), &accounts, &works, &roster, &mut report);
         }
-        self.judge_presence(&accounts, &mut report);
+        self.judge_presence(&accounts, &roster, &mut report);
         report.findings.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
         report.flows.sort_by_key(|f| (f.first, f.id, f.app.clone(), f.surface));
         report
     }
 
-    fn levels(&self, accounts: &Accounts) -> BTreeMap<(DeviceId, Subject), Level> {
+    fn levels(&self, accounts: &Accounts) -> Levels {
         accounts.iter().map(|(key, account)| (key.clone(), account.scale.level())).collect()
     }
 
     /// Books what a flow itself shows.
-    fn book_direct(&mut self, id: crate::evidence::FlowId, accounts: &mut Accounts) {
+    fn book_direct(&self, id: FlowId, roster: &Roster<'_>, accounts: &mut Accounts) {
         let Some(flow) = self.flows.get(&id) else { return };
-        let device = self.identity.canonical(flow.device);
+        let device = roster.canonical(flow.device);
         let disguised = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::Disguise);
         let resolver = self.resolvers.contains(&flow.meta.client.addr);
         for sign in &flow.signs {
@@ -78,14 +82,18 @@ impl Correlator {
                 kind: Kind::Observed,
                 signal: indicator.signal_on(sign.field),
                 first: sign.first,
-                last: if sign.count > 1 || flow.meta.transport == crate::net::Transport::Tcp { flow.last.max(sign.last) } else { sign.last },
+                last: if sign.count > 1 || flow.meta.transport == crate::net::Transport::Tcp {
+                    flow.last.max(sign.last)
+                } else {
+                    sign.last
+                },
             };
             book(accounts.entry((device, subject)).or_default(), flow, &claim, indicator);
         }
     }
 
     /// Books a nameless flow to a learned address, for subjects that something else has started.
-    fn book_learned(&mut self, id: crate::evidence::FlowId, scope: Scope, before: &BTreeMap<(DeviceId, Subject), Level>, accounts: &mut Accounts) {
+    fn book_learned(&self, id: FlowId, scope: Scope, before: &Levels, roster: &Roster<'_>, accounts: &mut Accounts) {
         let Some(flow) = self.flows.get(&id) else { return };
         let named = flow.signs.iter().any(|s| {
             let indicator = self.rules.indicator(s.indicator);
@@ -94,7 +102,7 @@ impl Correlator {
         if named {
             return;
         }
-        let device = self.identity.canonical(flow.device);
+        let device = roster.canonical(flow.device);
         for lesson in self.learned.explain(&flow.meta, flow.last) {
             let indicator = self.rules.indicator(lesson.indicator);
             let subject = Subject { app: indicator.app.clone(), surface: Some(indicator.surface) };
@@ -123,12 +131,12 @@ impl Correlator {
     }
 
     /// When each device last spoke to one of the organisation's work services.
-    fn work_services(&self) -> BTreeMap<DeviceId, Timestamp> {
+    fn work_services(&self, roster: &Roster<'_>) -> BTreeMap<DeviceId, Timestamp> {
         let mut latest = BTreeMap::new();
         for flow in self.flows.values() {
             let works = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::WorkService);
             if works || self.policy.is_work_service(flow.meta.server.addr) {
-                let at = latest.entry(self.identity.canonical(flow.device)).or_insert(flow.last);
+                let at = latest.entry(roster.canonical(flow.device)).or_insert(flow.last);
                 *at = flow.last.max(*at);
             }
         }
@@ -136,12 +144,11 @@ impl Correlator {
     }
 
     fn judge(
-        &mut self,
-        device: DeviceId,
-        subject: &Subject,
-        account: &Account,
+        &self,
+        (device, subject, account): (DeviceId, &Subject, &Account),
         accounts: &Accounts,
         works: &BTreeMap<DeviceId, Timestamp>,
+        roster: &Roster<'_>,
         report: &mut Report,
     ) {
         let level = account.scale.level();
@@ -150,7 +157,7 @@ impl Correlator {
         }
         for (segment, usage) in &account.segments {
             let Some((first, last)) = usage.span else { continue };
-            let who = self.who(device);
+            let who = who(roster, device);
             let case = Case {
                 app: &subject.app,
                 surface: subject.surface,
@@ -183,10 +190,10 @@ impl Correlator {
     }
 
     /// Devices that are separate, or have used an app lately, and appear where they should not, silent or not.
-    fn judge_presence(&mut self, accounts: &Accounts, report: &mut Report) {
+    fn judge_presence(&self, accounts: &Accounts, roster: &Roster<'_>, report: &mut Report) {
         let mut places: BTreeMap<(DeviceId, SegmentId), (Timestamp, Timestamp)> = BTreeMap::new();
         for ((device, segment), (first, last)) in &self.presence {
-            let span = places.entry((self.identity.canonical(*device), *segment)).or_insert((*first, *last));
+            let span = places.entry((roster.canonical(*device), *segment)).or_insert((*first, *last));
             *span = (span.0.min(*first), span.1.max(*last));
         }
         for ((device, segment), (first, last)) in places {
@@ -194,7 +201,7 @@ impl Correlator {
             if accounts.iter().any(|((d, s), a)| *d == device && s.surface.is_some() && used_here(a)) {
                 continue;
             }
-            let who = self.who(device);
+            let who = who(roster, device);
             let exposed = accounts
                 .keys()
                 .filter(|(d, s)| *d == device && s.surface.is_some())
@@ -220,22 +227,6 @@ impl Correlator {
                 let usage = Use { span: Some((first, last)), ..Use::default() };
                 self.state(who, &subject, (segment, &usage), (Level::None, 0.0), judgement, report);
             }
-        }
-    }
-
-    fn who(&self, device: DeviceId) -> DeviceFacts {
-        let view = self.identity.view(device);
-        DeviceFacts {
-            id: format!("dev-{}", short_hash(&[&view.key], 12)),
-            key: view.key,
-            mac: view.mac,
-            addresses: view.addresses,
-            name: view.names.into_iter().next(),
-            register: view.register.map(Into::into),
-            randomised_mac: view.randomised_mac,
-            behind_router: view.behind_router,
-            confidence: view.confidence,
-            reasons: view.reasons,
         }
     }
 
@@ -296,12 +287,14 @@ impl Correlator {
                 kind: key.kind,
             })
             .collect();
-        lines.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| (&a.indicator, a.field, &a.value).cmp(&(&b.indicator, b.field, &b.value))));
+        lines.sort_by(|a, b| {
+            b.weight.total_cmp(&a.weight).then_with(|| (&a.indicator, a.field, &a.value).cmp(&(&b.indicator, b.field, &b.value)))
+        });
         lines
     }
 
     fn rows(&self, finding: &str, subject: &Subject, usage: &Use) -> Vec<FlowRow> {
-        let row = |(id, signs): (&crate::evidence::FlowId, &super::account::FlowSigns)| {
+        let row = |(id, signs): (&FlowId, &super::account::FlowSigns)| {
             let flow = self.flows.get(id)?;
             let mut seen = BTreeSet::new();
             Some(FlowRow {
@@ -320,6 +313,22 @@ impl Correlator {
             })
         };
         usage.flows.iter().filter_map(row).collect()
+    }
+}
+
+fn who(roster: &Roster<'_>, device: DeviceId) -> DeviceFacts {
+    let view = roster.view(device);
+    DeviceFacts {
+        id: format!("dev-{}", short_hash(&[&view.key], 12)),
+        key: view.key,
+        mac: view.mac,
+        addresses: view.addresses,
+        name: view.names.into_iter().next(),
+        register: view.register.map(Into::into),
+        randomised_mac: view.randomised_mac,
+        behind_router: view.behind_router,
+        confidence: view.confidence,
+        reasons: view.reasons,
     }
 }
 

@@ -66,7 +66,15 @@ pub fn decode<'a>(frame: &Frame<'a>, counts: &mut DecodeCounts) -> Option<Packet
     }
     let first = link::first(frame.link_type, frame.bytes, &mut gathered).or_else(|| counts.malformed_none(Malformed::Link))?;
     let body = peel(first, &mut gathered, counts)?;
-    Some(Packet { ts: frame.ts, interface: frame.interface, wire_len: frame.wire_len, truncated: cut, macs: gathered.macs, path: gathered.path, body })
+    Some(Packet {
+        ts: frame.ts,
+        interface: frame.interface,
+        wire_len: frame.wire_len,
+        truncated: cut,
+        macs: gathered.macs,
+        path: gathered.path,
+        body,
+    })
 }
 
 /// Decodes the payload of a reassembled datagram, which may be a tunnel again. `outer` is the packet that completed it.
@@ -90,7 +98,9 @@ fn peel<'a>(first: Layer<'a>, gathered: &mut Gathered, counts: &mut DecodeCounts
     for _ in 0..DECODE_DEPTH_MAX {
         layer = match layer {
             Layer::Ethernet(bytes) => link::ethernet(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?,
-            Layer::Ether(ether_type, bytes) => link::ether(ether_type, bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?,
+            Layer::Ether(ether_type, bytes) => {
+                link::ether(ether_type, bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?
+            }
             Layer::Llc(bytes) => link::llc(bytes).or_else(|| counts.malformed_none(Malformed::Link))?,
             Layer::Ppp(protocol, bytes) => link::ppp(protocol, bytes, gathered),
             Layer::Mpls(bytes) => link::mpls(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?,

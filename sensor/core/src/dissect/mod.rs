@@ -3,6 +3,7 @@
 //!
 //! Dissectors probe by content on every port. They get an [`Input`] and a [`Sink`]; they must not know flows, rules or policy.
 
+pub mod dns;
 pub mod http;
 pub mod legacy;
 pub mod mmtls;
@@ -131,7 +132,7 @@ pub struct DissectorDef {
 
 /// Every dissector, in the order of probing: the first that says [`Probe::Match`] gets the flow, and one that says
 /// [`Probe::More`] holds back those behind it. MMTLS stands before TLS, because a TLS parser takes its hello for a HelloRequest.
-pub static DISSECTORS: &[&DissectorDef] = &[&mmtls::MMTLS, &http::HTTP, &qq::QQ];
+pub static DISSECTORS: &[&DissectorDef] = &[&mmtls::MMTLS, &http::HTTP, &qq::QQ, &dns::DNS];
 
 /// Every field of every dissector, in table order.
 pub fn fields() -> impl Iterator<Item = &'static Field> {

@@ -100,10 +100,13 @@ impl Policy {
             Status::UnderAudit => grounds.add(Verdict::Observed, "under audit: recorded, not judged"),
             Status::Tolerated => grounds.add(Verdict::Observed, format!("tolerated in {}", segment.name)),
             _ if case.level < bar => {
-                let reason = format!("{} is below the bar ({}) for a verdict in {} segments", case.level.name(), bar.name(), segment.class.name());
+                let reason =
+                    format!("{} is below the bar ({}) for a verdict in {} segments", case.level.name(), bar.name(), segment.class.name());
                 grounds.add(Verdict::Observed, reason);
             }
-            Status::Banned if line.is_some() => grounds.add(Verdict::Violation, format!("{} is banned in {}; no waiver is possible", case.app, segment.name)),
+            Status::Banned if line.is_some() => {
+                grounds.add(Verdict::Violation, format!("{} is banned in {}; no waiver is possible", case.app, segment.name))
+            }
             Status::Banned | Status::SeparateDevice => self.separate_device(case, segment, grounds),
         }
         name
@@ -125,16 +128,23 @@ impl Policy {
                 return;
             }
             if waiver.outlived_by(case.last_seen) {
-                grounds.add(Verdict::WaiverExpired, format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.end, case.last_seen));
+                grounds.add(
+                    Verdict::WaiverExpired,
+                    format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.end, case.last_seen),
+                );
             } else {
                 grounds.add(Verdict::Unapproved, format!("waiver {} begins only {}", waiver.id, waiver.start));
             }
         }
         match segment.class {
-            SegmentClass::Sensitive => grounds.add(Verdict::Violation, format!("{} on the sensitive segment {} without a valid waiver", case.app, segment.name)),
+            SegmentClass::Sensitive => {
+                grounds.add(Verdict::Violation, format!("{} on the sensitive segment {} without a valid waiver", case.app, segment.name))
+            }
             // An expired waiver says it better.
             _ if waiver.is_some() => {}
-            class => grounds.add(Verdict::Unapproved, format!("not a designated device, no waiver, in {} ({})", segment.name, class.name())),
+            class => {
+                grounds.add(Verdict::Unapproved, format!("not a designated device, no waiver, in {} ({})", segment.name, class.name()))
+            }
         }
     }
 
@@ -148,7 +158,8 @@ impl Policy {
         }
         let recent = case.exposure.filter(|at| case.last_seen.since(*at) <= self.exposure);
         if let (true, Some(at)) = (sensitive, recent) {
-            grounds.add(Verdict::SeparationBreach, format!("confirmed use elsewhere on {at}, now in the sensitive segment {}", segment.name));
+            grounds
+                .add(Verdict::SeparationBreach, format!("confirmed use elsewhere on {at}, now in the sensitive segment {}", segment.name));
         }
         let bar = self.bars.get(&segment.class).copied().unwrap_or(Level::Probable);
         let used = case.surface.is_some() && case.level >= bar && !self.is_unjudged(case, segment);
@@ -253,7 +264,13 @@ mod tests {
             lines: vec![
                 Line { name: "no tiktok".into(), apps: vec!["tiktok".into()], classes: vec![], segments: vec![], status: Status::Banned },
                 Line { name: "wecom".into(), apps: vec!["wecom".into()], classes: vec![], segments: vec![], status: Status::UnderAudit },
-                Line { name: "qq".into(), apps: vec!["qq".into()], classes: vec![], segments: vec!["guest".into()], status: Status::Allowed },
+                Line {
+                    name: "qq".into(),
+                    apps: vec!["qq".into()],
+                    classes: vec![],
+                    segments: vec!["guest".into()],
+                    status: Status::Allowed,
+                },
             ],
             ..Policy::default()
         }
@@ -317,10 +334,17 @@ mod tests {
 
     #[test]
     fn separation() {
-        let silent = Case { presence_only: true, surface: None, level: Level::None, app: "none", ..case("none", SegmentClass::Standard, Some("phone")) };
+        let silent = Case {
+            presence_only: true,
+            surface: None,
+            level: Level::None,
+            app: "none",
+            ..case("none", SegmentClass::Standard, Some("phone"))
+        };
         assert_eq!(verdict(silent), Some(Verdict::SeparationBreach));
         assert_eq!(verdict(Case { device: Some("laptop"), ..silent }), None);
-        let exposed = Case { presence_only: true, surface: None, exposure: Some(at("2026-02-20")), ..case("wechat", SegmentClass::Sensitive, None) };
+        let exposed =
+            Case { presence_only: true, surface: None, exposure: Some(at("2026-02-20")), ..case("wechat", SegmentClass::Sensitive, None) };
         assert_eq!(verdict(exposed), Some(Verdict::SeparationBreach));
         assert_eq!(verdict(Case { exposure: Some(at("2025-12-01")), ..exposed }), None, "longer ago than the window");
         let working = Case { work_service: Some(at("2026-03-03T08:30:00Z")), ..case("wechat", SegmentClass::Guest, None) };

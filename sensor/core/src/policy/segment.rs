@@ -89,6 +89,16 @@ impl Segments {
         self.all.get(id.0 as usize).unwrap_or_else(nowhere)
     }
 
+    /// All segments.
+    pub fn all(&self) -> impl Iterator<Item = &Segment> {
+        self.all.iter()
+    }
+
+    /// Names of all segments.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|s| &*s.name)
+    }
+
     /// A configured segment by name.
     pub fn by_name(&self, name: &str) -> Option<SegmentId> {
         self.all.iter().position(|s| *s.name == *name).and_then(|i| u32::try_from(i).ok()).map(SegmentId)
@@ -146,7 +156,11 @@ mod tests {
         let mut s = Segments::default();
         let lab = SegmentRule { vlans: vec![10], tunnels: vec![5001], ..SegmentRule::default() };
         let office = SegmentRule { prefixes: vec!["10.0.0.0/8".parse().expect("prefix")], ..SegmentRule::default() };
-        let desk = SegmentRule { prefixes: vec!["10.1.2.0/24".parse().expect("prefix")], interfaces: vec!["span0".into()], ..SegmentRule::default() };
+        let desk = SegmentRule {
+            prefixes: vec!["10.1.2.0/24".parse().expect("prefix")],
+            interfaces: vec!["span0".into()],
+            ..SegmentRule::default()
+        };
         s.add("lab", SegmentClass::Sensitive, &lab);
         s.add("office", SegmentClass::Standard, &office);
         s.add("desk", SegmentClass::Standard, &desk);

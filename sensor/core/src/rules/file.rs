@@ -91,7 +91,9 @@ impl RuleFile {
 }
 
 fn valid_word(doc: &Document<'_>, item: &Item<&str>) -> bool {
-    let ok = !item.value.is_empty() && item.value.len() <= 64 && item.value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_'));
+    let ok = !item.value.is_empty()
+        && item.value.len() <= 64
+        && item.value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_'));
     if !ok {
         doc.error(item, format!("`{}` must be made of lower-case letters, digits, `-`, `_` and `.`", item.value.escape_debug()), None);
     }
@@ -132,7 +134,9 @@ impl<'d> Reader<'d> {
 
     fn bad_name(&self, item: &Item<&str>, bad: BadName) {
         let (what, help) = match bad {
-            BadName::Malformed => ("is no host name pattern", Some("write `name.example`, `.example` for a name and all below it, or `*end.example`")),
+            BadName::Malformed => {
+                ("is no host name pattern", Some("write `name.example`, `.example` for a name and all below it, or `*end.example`"))
+            }
             BadName::Star => ("may have one `*`, in its first label only", Some("write `*long.weixin.qq.com`")),
             BadName::TooShort => ("would match a whole top-level domain", Some("name at least two labels")),
             BadName::Case => ("must be in lower case", Some("names are compared without regard to case")),
@@ -165,7 +169,8 @@ impl<'d> Reader<'d> {
             if let FieldKind::Token(words) = field.kind
                 && !words.contains(&item.value)
             {
-                let help = nearest(item.value, words.iter().copied()).map_or_else(|| format!("one of: {}", words.join(", ")), |n| format!("did you mean `{n}`?"));
+                let help = nearest(item.value, words.iter().copied())
+                    .map_or_else(|| format!("one of: {}", words.join(", ")), |n| format!("did you mean `{n}`?"));
                 self.doc.error(&item, format!("{} never is `{}`", field.name, item.value.escape_debug()), Some(help));
                 continue;
             }
@@ -178,7 +183,11 @@ impl<'d> Reader<'d> {
         for item in section.texts("cidr").unwrap_or_default() {
             match item.value.parse::<Prefix>() {
                 Ok(prefix) => rule.patterns.push(Pattern::Cidr(prefix)),
-                Err(()) => self.doc.error(&item, format!("`{}` is no address prefix", item.value.escape_debug()), Some("write 203.0.113.0/24, host bits zero".into())),
+                Err(()) => self.doc.error(
+                    &item,
+                    format!("`{}` is no address prefix", item.value.escape_debug()),
+                    Some("write 203.0.113.0/24, host bits zero".into()),
+                ),
             }
         }
         if field.kind != FieldKind::Address && rule.patterns.iter().any(|p| matches!(p, Pattern::Cidr(_))) {
@@ -191,7 +200,11 @@ impl<'d> Reader<'d> {
         let found = self.fields.iter().copied().find(|f| f.name == item.value);
         if found.is_none() {
             let help = nearest(item.value, self.fields.iter().map(|f| f.name)).map(|n| format!("did you mean `{n}`?"));
-            self.doc.error(item, format!("there is no field `{}`", item.value.escape_debug()), help.or(Some("see `ringfence fields`".into())));
+            self.doc.error(
+                item,
+                format!("there is no field `{}`", item.value.escape_debug()),
+                help.or(Some("see `ringfence fields`".into())),
+            );
         }
         found
     }

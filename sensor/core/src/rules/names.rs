@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use super::indicator::IndicatorId;
 
 /// Search suffixes that resolvers append to every name; stripped before matching. RFC 6762 appendix G, RFC 8375, common routers.
-pub const LOCAL_SUFFIXES: &[&str] =
-    &["lan", "local", "home", "home.arpa", "internal", "intranet", "localdomain", "corp", "fritz.box"];
+pub const LOCAL_SUFFIXES: &[&str] = &["lan", "local", "home", "home.arpa", "internal", "intranet", "localdomain", "corp", "fritz.box"];
 
 /// The longest name that is looked at (RFC 1035 section 2.3.4: 255 octets on the wire, 253 in text); longer ones match nothing.
 const NAME_MAX: usize = 253;
@@ -26,7 +25,7 @@ struct Place {
 }
 
 /// All name patterns of a rule set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Names {
     places: HashMap<Box<str>, Place>,
     local: Vec<Box<str>>,
@@ -43,6 +42,12 @@ pub(super) enum BadName {
     TooShort,
     /// Not in lower case.
     Case,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names::new()
+    }
 }
 
 impl Names {
@@ -79,9 +84,15 @@ impl Names {
     }
 
     /// The indicator with the longest pattern that a name matches: exact before suffix before wildcard.
+    ///
+    /// The name is tried as it is, and only then without a local search suffix: who announces `com` as one hides nothing.
     pub fn find(&self, name: &[u8]) -> Option<IndicatorId> {
         let mut buffer = [0; NAME_MAX];
-        let name = self.normalised(name, &mut buffer)?;
+        let name = normalised(name, &mut buffer)?;
+        self.longest(name).or_else(|| self.longest(self.stripped(name)?))
+    }
+
+    fn longest(&self, name: &str) -> Option<IndicatorId> {
         // From the longest suffix to the shortest: the first hit is the longest match.
         let mut rest = name;
         let mut label_before: Option<&str> = None;
@@ -90,7 +101,11 @@ impl Names {
                 let exact = if label_before.is_none() { place.exact } else { None };
                 let star = || {
                     let label = label_before.filter(|l| name.len() == l.len() + 1 + rest.len())?;
-                    place.stars.iter().find(|(b, a, _)| label.len() > b.len() + a.len() && label.starts_with(&**b) && label.ends_with(&**a)).map(|s| s.2)
+                    place
+                        .stars
+                        .iter()
+                        .find(|(b, a, _)| label.len() > b.len() + a.len() && label.starts_with(&**b) && label.ends_with(&**a))
+                        .map(|s| s.2)
                 };
                 if let Some(id) = exact.or_else(star).or(place.below) {
                     return Some(id);
@@ -101,23 +116,26 @@ impl Names {
         }
     }
 
-    /// Lower case, without the final dot and without a local search suffix. `None` for what can be no host name.
-    fn normalised<'b>(&self, name: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b str> {
-        let name = name.strip_suffix(b".").unwrap_or(name);
-        let room = buffer.get_mut(..name.len())?;
-        for (to, from) in room.iter_mut().zip(name) {
-            if !from.is_ascii_graphic() {
-                return None;
-            }
-            *to = from.to_ascii_lowercase();
-        }
-        let name = std::str::from_utf8(room).ok()?;
-        let stripped = self.local.iter().find_map(|suffix| {
+    /// The name without a local search suffix, where it has one.
+    fn stripped<'n>(&self, name: &'n str) -> Option<&'n str> {
+        self.local.iter().find_map(|suffix| {
             let head = name.strip_suffix(&**suffix)?.strip_suffix('.')?;
             head.contains('.').then_some(head)
-        });
-        Some(stripped.unwrap_or(name)).filter(|n| !n.is_empty())
+        })
     }
+}
+
+/// Lower case, without the final dot. `None` for what can be no host name.
+fn normalised<'b>(name: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b str> {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let room = buffer.get_mut(..name.len())?;
+    for (to, from) in room.iter_mut().zip(name) {
+        if !from.is_ascii_graphic() {
+            return None;
+        }
+        *to = from.to_ascii_lowercase();
+    }
+    std::str::from_utf8(room).ok().filter(|n| !n.is_empty())
 }
 
 /// Whether a pattern is well formed.
@@ -179,13 +197,25 @@ mod tests {
         assert_eq!(find(b"WEB.WeChat.COM."), Some(0));
         assert_eq!(find(b"web.wechat.com.lan"), Some(0));
         assert_eq!(find(b"web.wechat.com.fritz.box"), Some(0));
-        for miss in [&b"web.wechat.com.evil.example"[..], b"notweixin.qq.com", b"web-wechat.com", b"", b".", b"..", b"web.wechat.com\0", b"\xff.weixin.qq.com", b"lan"] {
+        for miss in [
+            &b"web.wechat.com.evil.example"[..],
+            b"notweixin.qq.com",
+            b"web-wechat.com",
+            b"",
+            b".",
+            b"..",
+            b"web.wechat.com\0",
+            b"\xff.weixin.qq.com",
+            b"lan",
+        ] {
             assert_eq!(find(miss), None, "{:?}", String::from_utf8_lossy(miss));
         }
         assert_eq!(find(&[b'a'; 70_000]), None);
         let deep = format!("{}weixin.qq.com", "a.".repeat(110));
         assert_eq!(find(deep.as_bytes()), Some(1));
         let mut n = n;
+        n.add_local("com");
+        assert_eq!(n.find(b"web.wechat.com").map(|i| i.0), Some(0), "an announced suffix hides nothing");
         n.add_local("Branch.Example.org.");
         assert_eq!(n.find(b"web.wechat.com.branch.example.org").map(|i| i.0), Some(0));
     }

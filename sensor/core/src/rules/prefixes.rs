@@ -45,6 +45,9 @@ mod tests {
             p.add(text.parse().expect("prefix"), IndicatorId(i as u32));
         }
         let find = |a: &str| p.find(a.parse().expect("address")).map(|i| i.0);
-        assert_eq!([find("203.205.151.162"), find("203.205.1.1"), find("203.204.1.1"), find("2402:4e00::1")], [Some(1), Some(0), None, Some(2)]);
+        assert_eq!(
+            [find("203.205.151.162"), find("203.205.1.1"), find("203.204.1.1"), find("2402:4e00::1")],
+            [Some(1), Some(0), None, Some(2)]
+        );
     }
 }

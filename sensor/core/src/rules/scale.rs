@@ -9,7 +9,8 @@ pub(super) enum Confidence {
 }
 
 impl Confidence {
-    pub(super) const WORDS: [(&'static str, Confidence); 3] = [("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)];
+    pub(super) const WORDS: [(&'static str, Confidence); 3] =
+        [("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)];
 }
 
 /// Classes that only the app itself uses: one such name in TLS, QUIC or HTTP is enough.

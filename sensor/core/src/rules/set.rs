@@ -58,7 +58,7 @@ impl RuleSet {
                 }
             }
         }
-        let mut set = RuleSet { names: Names::new(), ..RuleSet::default() };
+        let mut set = RuleSet::default();
         for (i, rule) in rules.iter().enumerate() {
             let id = IndicatorId(u32::try_from(i).unwrap_or(u32::MAX));
             for pattern in &rule.patterns {
@@ -89,7 +89,7 @@ impl RuleSet {
             self.fingerprints |= field.kind == FieldKind::Hash;
             let texts = self.texts.entry(field.name).or_default();
             match pattern {
-                Pattern::Name(name) => displaced = displaced.or(self.names_of.entry(field.name).or_insert_with(Names::new).add(name, id)),
+                Pattern::Name(name) => displaced = displaced.or(self.names_of.entry(field.name).or_default().add(name, id)),
                 Pattern::Is(text) => texts.is.entry(text.clone()).or_default().push(id),
                 Pattern::Prefix(text) => texts.prefix.push((text.clone(), id)),
                 Pattern::Contains(text, without) => texts.contains.push((text.clone(), without.clone(), id)),

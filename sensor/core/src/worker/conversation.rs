@@ -84,7 +84,14 @@ impl Conversation {
         if side(direction) == 0 { forward } else { backward }
     }
 
-    fn segment(&mut self, flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) -> Next {
+    fn segment(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        segment: &Segment<'_>,
+        cut: bool,
+        emitter: &mut Emitter<'_>,
+    ) -> Next {
         let half = self.half(direction);
         if half.done && !segment.syn {
             return Next::Wait;
@@ -243,7 +250,14 @@ impl Conversation {
         }
     }
 
-    fn datagram(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, bytes: &[u8], emitter: &mut Emitter<'_>) -> Next {
+    fn datagram(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        ts: Timestamp,
+        bytes: &[u8],
+        emitter: &mut Emitter<'_>,
+    ) -> Next {
         if bytes.is_empty() {
             return Next::Wait;
         }
@@ -285,7 +299,17 @@ impl Conversation {
             if flow.transport != crate::net::Transport::Tcp || half.done {
                 continue;
             }
-            let input = Input { ts, carrier: Carrier::Tcp, direction, src, dst, src_mac, bytes: half.readable(), at_start: half.at_start, at_end: true };
+            let input = Input {
+                ts,
+                carrier: Carrier::Tcp,
+                direction,
+                src,
+                dst,
+                src_mac,
+                bytes: half.readable(),
+                at_start: half.at_start,
+                at_end: true,
+            };
             reader.read(&input, &mut emitter.on(flow, &input));
         }
     }

@@ -26,6 +26,8 @@ pub struct Watch {
     pub addrs: HashSet<IpAddr>,
     /// Hardware addresses whose presence matters.
     pub macs: HashSet<Mac>,
+    /// Local DNS suffixes that were announced, stripped from names before matching.
+    pub suffixes: Vec<String>,
 }
 
 impl Watch {

@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json};
 use super::safe::printable;
 use super::scan::Format;
 use super::{Exit, Failure, Terminal};
-use crate::capture::{Files, Options, Source};
+use crate::capture::{Files, Options};
 use crate::ring;
 
 /// Print what the dissectors see, one record per line
@@ -47,15 +47,10 @@ pub fn run(args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
     let mut worker = Worker::new(0, no_rules, 0);
     let mut printer = Printer { out: BufWriter::new(io::stdout().lock()), json: args.output == Format::Json, failed: None };
     let errors = ring::drive(&mut source, &mut worker, &mut printer, |_, _| {});
-    for warning in source.warnings() {
-        eprintln!("ringfence: {warning}");
-    }
     let flushed = printer.out.flush();
     super::written(printer.failed.map_or(flushed, Err))?;
-    let mut failures = errors.into_iter().map(Failure::from);
-    let first = failures.next();
-    failures.for_each(|f| eprintln!("{f}"));
-    first.map_or(Ok(Exit::Fine), Err)
+    super::first_failure(super::input_failures(&mut source, errors))?;
+    Ok(Exit::Fine)
 }
 
 struct Printer<W: Write> {
@@ -99,7 +94,14 @@ fn json_line(context: &RecordContext, record: &dyn Record) -> String {
 
 fn human_line(context: &RecordContext, record: &dyn Record) -> String {
     let time = context.ts.to_string();
-    let mut line = format!("{} {:<8} {:<6} {} > {}", time.get(11..23).unwrap_or(&time), record.dissector(), record.kind(), context.client, context.server);
+    let mut line = format!(
+        "{} {:<8} {:<6} {} > {}",
+        time.get(11..23).unwrap_or(&time),
+        record.dissector(),
+        record.kind(),
+        context.client,
+        context.server
+    );
     visible(record, &mut |field, value| {
         line.push_str(&format!("  {}={}", field.key, human_value(value)));
     });

@@ -52,7 +52,14 @@ pub fn markdown() -> String {
         text.push_str("| field | kind | family | signal | meaning | source |\n|---|---|---|---|---|---|\n");
         for f in dissector.fields {
             let personal = if f.personal { " **Personal: never printed, kept or sent.**" } else { "" };
-            let cells = [f.name.to_string(), kind(f), family(f).to_string(), f.signal.unwrap_or("").to_string(), format!("{}{personal}", f.meaning), f.source.to_string()];
+            let cells = [
+                f.name.to_string(),
+                kind(f),
+                family(f).to_string(),
+                f.signal.unwrap_or("").to_string(),
+                format!("{}{personal}", f.meaning),
+                f.source.to_string(),
+            ];
             text.push_str(&format!("| `{}` | {} |\n", cells[0], cells[1..].join(" | ")));
         }
     }
@@ -71,9 +78,7 @@ fn human() -> String {
 }
 
 fn json_lines() -> String {
-    let line = |f: &&'static Field| {
-        json!({"name": f.name, "key": f.key, "kind": kind(f), "family": family(f), "signal": f.signal, "personal": f.personal, "meaning": f.meaning, "source": f.source})
-    };
+    let line = |f: &&'static Field| json!({"name": f.name, "key": f.key, "kind": kind(f), "family": family(f), "signal": f.signal, "personal": f.personal, "meaning": f.meaning, "source": f.source});
     DISSECTORS.iter().flat_map(|d| d.fields).map(|f| format!("{}\n", line(f))).collect()
 }
 

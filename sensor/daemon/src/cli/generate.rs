@@ -43,8 +43,14 @@ pub fn man(args: &ManArgs, command: Command) -> Result<Exit, Failure> {
     let page = match &args.command {
         None => command,
         Some(name) => match command.get_subcommands().find(|c| c.get_name() == name) {
-            Some(sub) => sub.clone().name(format!("ringfence-{name}")),
-            None => return Err(Failure::new(Exit::Usage, format!("there is no subcommand `{name}`"), Some("see ringfence --help".to_string()))),
+            Some(sub) => sub.clone(),
+            None => {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("there is no subcommand `{name}`"),
+                    Some("see ringfence --help".to_string()),
+                ));
+            }
         },
     };
     let mut text = Vec::new();

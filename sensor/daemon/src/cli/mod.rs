@@ -16,6 +16,8 @@ use std::io;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::capture::{CaptureError, Source};
+
 pub use exit::{Exit, Failure};
 pub use terminal::Terminal;
 
@@ -69,6 +71,30 @@ impl Cli {
 /// What a word stands for, where it is one of `words`.
 pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
     words.iter().find(|(w, _)| *w == text).map(|(_, value)| *value)
+}
+
+/// Tells what inputs lost, and gives what failed: errors, and damage that hides traffic.
+pub fn input_failures(source: &mut dyn Source, errors: Vec<CaptureError>) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
+    for warning in source.warnings() {
+        if warning.exit() == Exit::Fine {
+            eprintln!("ringfence: {warning}");
+        } else {
+            failures.push(Failure { exit: warning.exit(), message: warning.to_string(), help: warning.broken.help });
+        }
+    }
+    failures
+}
+
+/// Tells all failures; the first one decides the exit code.
+///
+/// # Errors
+/// The first failure.
+pub fn first_failure(failures: Vec<Failure>) -> Result<(), Failure> {
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    failures.for_each(|f| eprintln!("{f}"));
+    first.map_or(Ok(()), Err)
 }
 
 /// Whether the answer got out. A reader that went away (`| head`) is no failure.

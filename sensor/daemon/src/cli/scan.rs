@@ -1,6 +1,6 @@
 //! `ringfence scan`: capture files in, judged findings out.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::worker::Worker;
 
 use super::{Exit, Failure, Terminal, problems, word};
-use crate::capture::{Files, Meter, Options, Source};
+use crate::capture::{Files, Meter, Options};
 use crate::config::Config;
 use crate::output::{self, ScanResult};
 use crate::ring;
@@ -105,9 +105,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Format::Csv => output::csv::write(&result, &mut out),
     };
     super::written(written.and_then(|()| out.flush()))?;
-    if let Some(failure) = failures.into_iter().next() {
-        return Err(failure);
-    }
+    super::first_failure(failures)?;
     let failed = args.fail_on.is_some_and(|bar| result.findings.iter().any(|f| bar.reached(f)));
     Ok(if failed { Exit::Findings } else { Exit::Fine })
 }
@@ -119,8 +117,9 @@ fn load(args: &Args, terminal: &Terminal) -> Result<(RulesStore, Config), Failur
     problems::both(rules, config, terminal)
 }
 
+/// Reads all inputs and judges what they show. Warnings go to standard error; every input that failed comes back.
 fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Failure>) {
-    let meter = if io::stderr().is_terminal() { Meter::shown(&args.files) } else { Meter::hidden() };
+    let meter = Meter::on_stderr(&args.files);
     let mut source = Files::new(args.files.clone(), Options { meter: meter.clone(), ..Options::default() });
     let set = Arc::clone(&rules.set);
     let policy_given = config.policy.is_configured();
@@ -129,13 +128,7 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
     let mut worker = Worker::new(0, set, 0);
     let errors = ring::replay(&mut source, &mut worker, &mut correlator);
     meter.finish();
-    for warning in source.warnings() {
-        eprintln!("ringfence: {warning}");
-    }
-    let failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
-    for failure in failures.iter().skip(1) {
-        eprintln!("{failure}");
-    }
+    let failures = super::input_failures(&mut source, errors);
     let report = correlator.report();
     let result = ScanResult {
         inputs: args.files.clone(),

@@ -5,8 +5,27 @@ use std::io::{self, Write};
 use super::ScanResult;
 
 const HEADER: [&str; 21] = [
-    "verdict", "level", "confidence", "device", "mac", "addresses", "name", "register", "segment", "segment_class", "app", "surface", "first_seen",
-    "last_seen", "flows", "bytes_up", "bytes_down", "instances", "classes", "policy", "id",
+    "verdict",
+    "level",
+    "confidence",
+    "device",
+    "mac",
+    "addresses",
+    "name",
+    "register",
+    "segment",
+    "segment_class",
+    "app",
+    "surface",
+    "first_seen",
+    "last_seen",
+    "flows",
+    "bytes_up",
+    "bytes_down",
+    "instances",
+    "classes",
+    "policy",
+    "id",
 ];
 
 /// Writes the findings of a scan.

@@ -76,7 +76,11 @@ impl Page<'_> {
             writeln!(out, "{}", words.join("  "))?;
         }
         if !result.policy {
-            writeln!(out, "{}", self.dim("No policy was given (-c ringfence.toml): everything is reported as observed, segments are derived."))?;
+            writeln!(
+                out,
+                "{}",
+                self.dim("No policy was given (-c ringfence.toml): everything is reported as observed, segments are derived.")
+            )?;
         }
         Ok(())
     }
@@ -144,10 +148,15 @@ impl Page<'_> {
         self.row("seen", &seen, out)?;
         let blind: Vec<String> =
             Blind::ALL.iter().filter_map(|b| tally.blind.get(b).filter(|n| **n > 0).map(|n| format!("{} {n}", b.name()))).collect();
-        self.row("not seen", &if blind.is_empty() { "nothing was lost or unjudgeable that can be counted".into() } else { blind.join(", ") }, out)?;
+        self.row(
+            "not seen",
+            &if blind.is_empty() { "nothing was lost or unjudgeable that can be counted".into() } else { blind.join(", ") },
+            out,
+        )?;
         let mut limits = tally.limits.clone();
         limits.merge(&result.limits);
-        let hit: Vec<String> = Limit::ALL.iter().filter(|l| limits.of(**l) > 0).map(|l| format!("{} {}", l.name(), limits.of(*l))).collect();
+        let hit: Vec<String> =
+            Limit::ALL.iter().filter(|l| limits.of(**l) > 0).map(|l| format!("{} {}", l.name(), limits.of(*l))).collect();
         if !hit.is_empty() {
             self.row("limits", &hit.join(", "), out)?;
         }
