@@ -262,7 +262,7 @@ impl Worker {
             opener: ends.0,
             peer: ends.1,
             opened,
-            macs: [None; 2],
+            macs: [packet.macs.map(|m| m.src), None],
             interface: packet.interface,
             path: packet.path,
             first: packet.ts,

@@ -103,6 +103,7 @@ impl Correlator {
             return;
         }
         let device = roster.canonical(flow.device);
+        let mut explained = BTreeSet::new();
         for lesson in self.learned.explain(&flow.meta, flow.last) {
             let indicator = self.rules.indicator(lesson.indicator);
             let subject = Subject { app: indicator.app.clone(), surface: Some(indicator.surface) };
@@ -111,7 +112,8 @@ impl Correlator {
                 _ => Level::Possible,
             };
             let level = before.get(&(device, subject.clone())).copied().unwrap_or(Level::None);
-            if Scope::of(lesson.teaches) != scope || level < bar {
+            // One reason is enough: several names at one address are no more than one.
+            if Scope::of(lesson.teaches) != scope || level < bar || !explained.insert(subject.clone()) {
                 continue;
             }
             let claim = Claim {

@@ -3,12 +3,19 @@
 //!
 //! Dissectors probe by content on every port. They get an [`Input`] and a [`Sink`]; they must not know flows, rules or policy.
 
+pub mod client_hello;
 pub mod dns;
+pub mod dtls;
 pub mod http;
+mod ja;
 pub mod legacy;
 pub mod mmtls;
 pub mod newgetdns;
+mod preamble;
 pub mod qq;
+pub mod quic;
+pub mod server_hello;
+pub mod tls;
 
 use crate::field::Field;
 use crate::net::{Endpoint, Mac};
@@ -132,7 +139,8 @@ pub struct DissectorDef {
 
 /// Every dissector, in the order of probing: the first that says [`Probe::Match`] gets the flow, and one that says
 /// [`Probe::More`] holds back those behind it. MMTLS stands before TLS, because a TLS parser takes its hello for a HelloRequest.
-pub static DISSECTORS: &[&DissectorDef] = &[&mmtls::MMTLS, &http::HTTP, &qq::QQ, &dns::DNS];
+pub static DISSECTORS: &[&DissectorDef] =
+    &[&mmtls::MMTLS, &http::HTTP, &qq::QQ, &tls::TLS, &dns::DNS, &quic::QUIC, &dtls::DTLS, &preamble::PREAMBLE];
 
 /// Every field of every dissector, in table order.
 pub fn fields() -> impl Iterator<Item = &'static Field> {
