@@ -83,7 +83,13 @@ fn score(captures: &Path, list: &str, oracle: &str, kind: &str, fields: &[&str])
     scores
 }
 
-fn compare(name: &str, field: &str, expected: &BTreeMap<Pair, String>, seen: &BTreeMap<Pair, String>, scores: &mut BTreeMap<(String, String), Score>) {
+fn compare(
+    name: &str,
+    field: &str,
+    expected: &BTreeMap<Pair, String>,
+    seen: &BTreeMap<Pair, String>,
+    scores: &mut BTreeMap<(String, String), Score>,
+) {
     for (pair, transport) in expected {
         let score = scores.entry((transport.clone(), field.to_string())).or_default();
         score.expected += 1;

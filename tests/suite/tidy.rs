@@ -1,5 +1,6 @@
 //! The house rules, kept by a test: who may enter which room, how long a file may get, what no source may say.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,16 +57,34 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The code of a file without its tests: everything before the first `#[cfg(test)]` on a `mod`.
-fn product_code(path: &Path) -> String {
-    let is_test_file = path.file_stem().is_some_and(|s| s == "tests") || path.components().any(|c| c.as_os_str() == "tests");
-    if is_test_file {
-        return String::new();
+/// Files that are compiled for tests only: their `mod` line stands behind `#[cfg(test)]`.
+fn test_files(all: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for path in all {
+        let text = fs::read_to_string(path).expect("readable source");
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for pair in lines.windows(2).filter(|w| w[0] == "#[cfg(test)]") {
+            let Some(name) = pair[1].strip_suffix(';').and_then(|l| l.rsplit("mod ").next()) else { continue };
+            let stem = path.file_stem().unwrap_or_default();
+            let dir = if stem == "mod" || stem == "lib" { path.with_file_name("") } else { path.with_extension("") };
+            found.insert(dir.join(format!("{name}.rs")));
+        }
     }
-    let text = fs::read_to_string(path).expect("readable source");
-    let lines: Vec<&str> = text.lines().collect();
-    let end = lines.windows(2).position(|w| w[0].trim() == "#[cfg(test)]" && w[1].trim_end().ends_with('{')).unwrap_or(lines.len());
-    lines[..end].iter().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect()
+    found
+}
+
+/// The code of each file without its tests and comments.
+fn product_code(dir: &Path) -> Vec<(PathBuf, String)> {
+    let all = sources(dir);
+    let tests = test_files(&all);
+    let code = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("readable source");
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines.windows(2).position(|w| w[0].trim() == "#[cfg(test)]" && w[1].trim_end().ends_with('{')).unwrap_or(lines.len());
+        let code = lines[..end].iter().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect();
+        (path, code)
+    };
+    all.into_iter().filter(|p| !tests.contains(p)).map(code).collect()
 }
 
 fn belongs(path: &Path, core: &Path, module: &str) -> bool {
@@ -78,8 +97,7 @@ fn belongs(path: &Path, core: &Path, module: &str) -> bool {
 fn nobody_enters_a_room_that_is_not_theirs() {
     let core = root().join("sensor/core/src");
     let mut broken = Vec::new();
-    for path in sources(&core) {
-        let code = product_code(&path);
+    for (path, code) in product_code(&core) {
         for (_, forbidden) in WALLS.iter().filter(|(module, _)| belongs(&path, &core, module)) {
             let crossed = forbidden.iter().filter(|f| code.contains(**f));
             broken.extend(crossed.map(|f| format!("{} imports {f}", path.display())));
@@ -91,8 +109,7 @@ fn nobody_enters_a_room_that_is_not_theirs() {
 #[test]
 fn the_core_stays_pure() {
     let mut broken = Vec::new();
-    for path in sources(&root().join("sensor/core/src")) {
-        let code = product_code(&path);
+    for (path, code) in product_code(&root().join("sensor/core/src")) {
         broken.extend(OUTSIDE.iter().filter(|f| code.contains(**f)).map(|f| format!("{} touches {f}", path.display())));
     }
     assert!(broken.is_empty(), "{broken:#?}");
@@ -103,8 +120,7 @@ fn the_packet_path_has_no_panics() {
     let core = root().join("sensor/core/src");
     let mut broken = Vec::new();
     for room in ["decode", "flow", "dissect", "worker"] {
-        for path in sources(&core.join(room)) {
-            let code = product_code(&path);
+        for (path, code) in product_code(&core.join(room)) {
             broken.extend(PANICS.iter().filter(|f| code.contains(**f)).map(|f| format!("{} has {f}", path.display())));
         }
     }

@@ -91,7 +91,11 @@ fn web_wechat_is_one_device_in_the_browser() {
     let mut foreign = BTreeSet::new();
     for cell in expected.lines().skip(1).map(cells).filter(|c| c[5] != "0" && !c[5].is_empty()) {
         let key = (cell[3].to_lowercase(), cell[4].clone(), cell[5].clone(), cell[6].clone());
-        if cell[11 + 4] == "wechat" { wanted.insert(key) } else { foreign.insert(key) };
+        if cell[11 + 4] == "wechat" {
+            wanted.insert(key)
+        } else {
+            foreign.insert(key)
+        };
     }
     let found: BTreeSet<_> = of_type(&rows, "flow")
         .map(|r| {

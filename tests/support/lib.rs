@@ -1,5 +1,7 @@
 //! Frame crafting, the demo office and helpers for tests that span the product crates.
 
+pub mod sensor;
+
 /// The root of the repository.
 pub fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(std::path::Path::to_path_buf).unwrap_or_default()

@@ -123,13 +123,18 @@ fn json_value(value: Value<'_>) -> Json {
         Value::Token(word) => word.into(),
         Value::Number(n) => n.into(),
         Value::Address(addr) => addr.to_string().into(),
-        Value::List(items) => items.iter().map(|i| Json::from(wire_text(i))).collect::<Vec<_>>().into(),
+        Value::List(items) => items.iter().map(|i| Json::from(opaque_text(i))).collect::<Vec<_>>().into(),
     }
 }
 
 /// UTF-8 as it is (JSON escapes what must be escaped), anything else with `\xNN`.
 fn wire_text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| printable(bytes), str::to_string)
+}
+
+/// Opaque bytes (RFC 7301: ALPN values are no text): UTF-8 as it is, anything else one character a byte, as Latin-1.
+fn opaque_text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|b| char::from(*b)).collect(), str::to_string)
 }
 
 fn human_value(value: Value<'_>) -> String {

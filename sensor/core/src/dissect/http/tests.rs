@@ -1,3 +1,5 @@
+//! Exchanges over HTTP/1: heads, bodies, pipelines, disguises.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
