@@ -82,7 +82,7 @@ impl Host {
     pub fn boot(&self, net: &mut Network, at: u64, name: &str, class: &str) {
         let IpAddr::V4(addr) = self.addr else { return };
         let server = Ipv4Addr::from(u32::from(addr) & 0xffff_ff00 | 1);
-        let xid = net.prng.next() as u32;
+        let xid = net.prng.draw() as u32;
         let any = Ipv4Addr::UNSPECIFIED;
         for (step, (kind, up)) in [(1, true), (2, false), (3, true), (5, false)].into_iter().enumerate() {
             let message = dhcp::message(kind, xid, self.mac, addr, server, Some(name), Some(class));
@@ -101,7 +101,7 @@ impl Host {
 
     /// Asks for a name; the time when the answer is there.
     pub fn resolve(&self, net: &mut Network, at: u64, name: &str, alias: Option<&str>, addr: IpAddr) -> u64 {
-        let (id, port) = (net.prng.next() as u16, net.next_port());
+        let (id, port) = (net.prng.draw() as u16, net.next_port());
         let kind = if addr.is_ipv4() { 1 } else { 28 };
         self.udp(net, at, true, port, (self.resolver, 53), &dns::query(id, name, kind));
         self.udp(net, at + 6_000, false, port, (self.resolver, 53), &dns::answer(id, name, kind, alias, &[addr], 300));
@@ -110,7 +110,7 @@ impl Host {
 
     /// Opens a TCP connection.
     pub fn connect<'n>(&self, net: &'n mut Network, at: u64, server: (IpAddr, u16)) -> Tcp<'n> {
-        let (port, seq) = (net.next_port(), [net.prng.next() as u32, net.prng.next() as u32]);
+        let (port, seq) = (net.next_port(), [net.prng.draw() as u32, net.prng.draw() as u32]);
         let mut tcp = Tcp { net, host: self.clone(), ends: [(self.addr, port), server], seq, now: at };
         tcp.segment(0, flags::SYN, &[]);
         tcp.seq[0] = tcp.seq[0].wrapping_add(1);

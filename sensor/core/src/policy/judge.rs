@@ -123,17 +123,18 @@ impl Policy {
         if let Some(waiver) = waiver {
             grounds.waiver = Some(waiver.id.clone());
             if waiver.covers(case.first_seen, case.last_seen) {
-                let reason = format!("waiver {} ({}) until {}, approved by {}", waiver.id, waiver.reason, waiver.end, waiver.approver);
+                let reason =
+                    format!("waiver {} ({}) until {}, approved by {}", waiver.id, waiver.reason, waiver.end.to_minute(), waiver.approver);
                 grounds.add(Verdict::Waived, reason);
                 return;
             }
             if waiver.outlived_by(case.last_seen) {
                 grounds.add(
                     Verdict::WaiverExpired,
-                    format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.end, case.last_seen),
+                    format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.end.to_minute(), case.last_seen.to_minute()),
                 );
             } else {
-                grounds.add(Verdict::Unapproved, format!("waiver {} begins only {}", waiver.id, waiver.start));
+                grounds.add(Verdict::Unapproved, format!("waiver {} begins only {}", waiver.id, waiver.start.to_minute()));
             }
         }
         match segment.class {
@@ -158,13 +159,16 @@ impl Policy {
         }
         let recent = case.exposure.filter(|at| case.last_seen.since(*at) <= self.exposure);
         if let (true, Some(at)) = (sensitive, recent) {
-            grounds
-                .add(Verdict::SeparationBreach, format!("confirmed use elsewhere on {at}, now in the sensitive segment {}", segment.name));
+            grounds.add(
+                Verdict::SeparationBreach,
+                format!("confirmed use elsewhere until {}, now in the sensitive segment {}", at.to_minute(), segment.name),
+            );
         }
         let bar = self.bars.get(&segment.class).copied().unwrap_or(Level::Probable);
         let used = case.surface.is_some() && case.level >= bar && !self.is_unjudged(case, segment);
         if let (true, Some(at)) = (used, case.work_service) {
-            grounds.add(Verdict::SeparationBreach, format!("the same device uses the organisation's work services (last {at})"));
+            grounds
+                .add(Verdict::SeparationBreach, format!("the same device uses the organisation's work services (last {})", at.to_minute()));
         }
     }
 
