@@ -3,6 +3,20 @@
 //!
 //! Dissectors probe by content on every port. They get an [`Input`] and a [`Sink`]; they must not know flows, rules or policy.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 pub mod arp;
 pub mod client_hello;
 pub mod dhcp;
@@ -119,6 +133,11 @@ pub enum Progress {
 pub trait Dissector: Send {
     /// Reads. Called with growing `bytes` until it consumes; for datagrams once each.
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress;
+
+    /// Bytes of memory that it holds beside its own size.
+    fn held(&self) -> usize {
+        0
+    }
 
     /// Bytes of one direction are lost for good: what follows is not adjacent to what was read.
     fn gap(&mut self, _direction: Direction) -> Progress {
