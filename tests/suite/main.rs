@@ -3,6 +3,7 @@
 mod broken;
 mod cases;
 mod generated;
+mod hostile;
 mod licences;
 mod oracle;
 mod privacy;

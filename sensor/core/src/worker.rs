@@ -298,7 +298,8 @@ impl Worker {
 }
 
 impl FlowState {
-    /// Whether a SYN with this sequence number opens another connection over the same addresses and ports.
+    /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,
+    /// a SYN inside it changes nothing: who injects one hides nothing.
     fn restarts(&self, from_opener: bool, seq: u32) -> bool {
         match &self.conversation {
             Some(conversation) => from_opener && conversation.is_other_stream(seq),

@@ -267,7 +267,8 @@ impl Conversation {
                 self.dissector = Some(dissector);
                 Next::Again
             }
-            Asked::More if !input.at_end && half.probes < PROBE_SEGMENTS_MAX => Next::Wait,
+            // Whoever asks for more is bound by what a stream may hold.
+            Asked::More if !input.at_end => Next::Wait,
             Asked::More | Asked::Nobody => {
                 half.discard();
                 if half.probes >= PROBE_SEGMENTS_MAX {
