@@ -80,16 +80,25 @@ fn expand<const N: usize>(secret: &Prk, label: &[u8]) -> Option<[u8; N]> {
     Some(out)
 }
 
+/// Client secret, packet key, IV, and header protection key.
+type Secrets = ([u8; 32], [u8; 16], [u8; 12], [u8; 16]);
+
+/// The client's secrets for a first Destination Connection ID.
+pub(super) fn secrets(version: Version, dcid: &[u8]) -> Option<Secrets> {
+    let initial = Salt::new(HKDF_SHA256, version.salt()).extract(dcid);
+    let secret: [u8; 32] = expand(&initial, b"tls13 client in")?;
+    let client = Prk::new_less_safe(HKDF_SHA256, &secret);
+    let [key, iv, hp] = version.labels();
+    Some((secret, expand(&client, key)?, expand(&client, iv)?, expand(&client, hp)?))
+}
+
 impl Keys {
     /// The client's keys for a first Destination Connection ID.
     pub(super) fn derive(version: Version, dcid: &[u8]) -> Option<Keys> {
-        let initial = Salt::new(HKDF_SHA256, version.salt()).extract(dcid);
-        let client: [u8; 32] = expand(&initial, b"tls13 client in")?;
-        let client = Prk::new_less_safe(HKDF_SHA256, &client);
-        let [key, iv, hp] = version.labels();
-        let packet = UnboundKey::new(&AES_128_GCM, &expand::<16>(&client, key)?).ok()?;
-        let header = HeaderProtectionKey::new(&AES_128, &expand::<16>(&client, hp)?).ok()?;
-        Some(Keys { version, packet: LessSafeKey::new(packet), iv: expand(&client, iv)?, header })
+        let (_, key, iv, hp) = secrets(version, dcid)?;
+        let packet = UnboundKey::new(&AES_128_GCM, &key).ok()?;
+        let header = HeaderProtectionKey::new(&AES_128, &hp).ok()?;
+        Some(Keys { version, packet: LessSafeKey::new(packet), iv, header })
     }
 
     /// Takes the protection off a packet; its frames, or `None` when the keys do not fit.
