@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use ringfence_core::policy::SegmentClass;
 
 use super::{Exit, Failure, Terminal, problems};
-use crate::config::Config;
+use crate::config::{Config, apps_of};
 use crate::rules_store::RulesStore;
 
 /// Check configuration, segments, devices, waivers and rules; tell everything that is wrong at once
@@ -31,7 +31,9 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] with exit code 78 when something is wrong.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let (rules, config) = problems::both(RulesStore::load(args.rules.as_deref()), Config::load_optional(args.config.as_deref()), terminal)?;
+    let rules = RulesStore::load(args.rules.as_deref());
+    let config = Config::load_optional(args.config.as_deref(), &apps_of(&rules));
+    let (rules, config) = problems::both(rules, config, terminal)?;
     let mut warnings = rules.warnings.clone();
     warnings.extend(config.warnings.clone());
     eprint!("{}", problems::text(&warnings, terminal));
