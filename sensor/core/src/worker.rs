@@ -15,7 +15,7 @@ use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload, Tcp, U
 use crate::dissect::{Carrier, Direction, Input};
 use crate::evidence::Evidence;
 use crate::flow::{Flow, FlowKey, FlowTable, Fragments, Segment};
-use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit};
+use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
 use crate::net::{Endpoint, Transport};
 use crate::record::Record;
 use crate::rules::RuleSet;
@@ -135,11 +135,24 @@ impl Worker {
             self.close(flow, output);
         }
         self.tally.fragments_lost(self.fragments.expire(now));
+        if self.tally.frames.is_multiple_of(SWEEP_EVERY) {
+            self.sweep(now);
+        }
+    }
+
+    /// Streams that nobody recognised and that went quiet give their bytes back.
+    fn sweep(&mut self, now: Timestamp) {
+        for flow in self.flows.iter_mut().filter(|f| now.since(f.last) > UNDECIDED_IDLE) {
+            if let Some(conversation) = flow.state.conversation.take_if(|c| c.is_undecided()) {
+                self.tally.release(conversation.counted());
+            }
+        }
     }
 
     fn close(&mut self, mut flow: Flow<FlowState>, output: &mut dyn Output) {
         self.tally.flow_closed(&flow);
         if let Some(mut conversation) = flow.state.conversation.take() {
+            self.tally.release(conversation.counted());
             let rules = Arc::clone(&self.rules);
             let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
             conversation.end(&mut flow, &mut emitter);
@@ -285,7 +298,8 @@ impl Worker {
 }
 
 impl FlowState {
-    /// Whether a SYN with this sequence number opens another connection over the same addresses and ports.
+    /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,
+    /// a SYN inside it changes nothing: who injects one hides nothing.
     fn restarts(&self, from_opener: bool, seq: u32) -> bool {
         match &self.conversation {
             Some(conversation) => from_opener && conversation.is_other_stream(seq),
@@ -307,6 +321,9 @@ impl Flow<FlowState> {
         }
     }
 }
+
+/// Frames between two sweeps: each looks at every flow, so that a frame pays for one.
+const SWEEP_EVERY: u64 = FLOWS_MAX as u64;
 
 /// ARP has no IP header.
 const NO_ENDS: (IpAddr, IpAddr) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED));

@@ -267,7 +267,7 @@ impl Correlator {
             flows: usage.flows.len() as u64,
             bytes_up: usage.bytes[0],
             bytes_down: usage.bytes[1],
-            instances: (usage.installations.len() as u64).max(u64::from(subject.surface.is_some())),
+            instances: installations(&usage.installations).max(u64::from(subject.surface.is_some())),
             classes: usage.classes.iter().map(|c| c.to_string()).collect(),
             regions: usage.regions.iter().map(|r| r.to_string()).collect(),
             evidence: self.evidence(usage),
@@ -332,6 +332,15 @@ fn who(roster: &Roster<'_>, device: DeviceId) -> DeviceFacts {
         confidence: view.confidence,
         reasons: view.reasons,
     }
+}
+
+/// How many installations there are at least: distinct tickets of the kind that has most.
+fn installations(tickets: &BTreeSet<u64>) -> u64 {
+    let mut by_kind: BTreeMap<u64, u64> = BTreeMap::new();
+    for ticket in tickets {
+        *by_kind.entry(ticket & 0xff).or_default() += 1;
+    }
+    by_kind.values().copied().max().unwrap_or(0)
 }
 
 /// Which lessons are booked in one round.

@@ -2,6 +2,20 @@
 //!
 //! Errors are counted by kind, never logged. Must not know flows, dissectors, rules.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 mod bytes;
 mod counts;
 mod ip;

@@ -83,6 +83,10 @@ struct Dtls {
 }
 
 impl Dissector for Dtls {
+    fn held(&self) -> usize {
+        self.hello.as_ref().map_or(0, |(.., window)| window.held())
+    }
+
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
         self.datagrams += 1;
         for (kind, body) in records(input.bytes) {

@@ -112,6 +112,10 @@ struct Tls {
 }
 
 impl Dissector for Tls {
+    fn held(&self) -> usize {
+        self.sides.iter().map(|s| s.handshake.capacity()).sum()
+    }
+
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
         let mut rest = input.bytes;
         loop {

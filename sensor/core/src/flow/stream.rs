@@ -48,6 +48,8 @@ pub struct Arrival {
 pub struct Half {
     /// The sequence number at offset 0 (modulo 2^32), once known.
     base: Option<u32>,
+    /// The sequence number of another SYN: the data tells which one opened the stream.
+    alternate: Option<u32>,
     window: Assembler,
     /// The beginning was seen.
     opened: bool,
@@ -71,6 +73,7 @@ impl Default for Half {
     fn default() -> Self {
         Half {
             base: None,
+            alternate: None,
             window: Assembler::new(0, STREAM_BYTES_MAX, STREAM_RANGES_MAX),
             opened: false,
             begun: false,
@@ -115,9 +118,9 @@ impl Half {
         self.gap_since = None;
     }
 
-    /// Whether this SYN opens another stream than the one followed so far.
+    /// Whether this SYN opens another stream than the one followed so far, which has ended.
     pub fn is_other_stream(&self, seq: u32) -> bool {
-        self.opened && self.base != Some(seq.wrapping_add(1))
+        self.opened && self.base != Some(seq.wrapping_add(1)) && self.fin.is_some()
     }
 
     /// Puts a segment in its place.
@@ -125,6 +128,14 @@ impl Half {
         let data_seq = if segment.syn { segment.seq.wrapping_add(1) } else { segment.seq };
         if segment.syn && !self.opened && !self.begun {
             self.open(data_seq);
+        } else if segment.syn && self.base != Some(data_seq) {
+            self.alternate = Some(data_seq).filter(|_| !self.begun && self.window.is_empty());
+            if segment.bytes.is_empty() {
+                return Arrival { conflict: true, ..Arrival::default() };
+            }
+        }
+        if self.alternate.is_some() && !segment.bytes.is_empty() {
+            self.choose_opening(data_seq);
         }
         let offset = self.offset(data_seq, segment.bytes.len());
         if !segment.bytes.is_empty() || segment.fin {
@@ -159,6 +170,15 @@ impl Half {
             if usize::try_from(ahead).is_ok_and(|a| a < STREAM_BYTES_MAX) {
                 self.window.insert(u64::from(ahead), early);
             }
+        }
+    }
+
+    /// Of two SYNs the one counts that the first data follows.
+    fn choose_opening(&mut self, data_seq: u32) {
+        let Some(other) = self.alternate.take() else { return };
+        let follows = |base: u32| usize::try_from(data_seq.wrapping_sub(base)).is_ok_and(|ahead| ahead < STREAM_BYTES_MAX);
+        if !self.base.is_some_and(follows) && follows(other) {
+            self.base = Some(other);
         }
     }
 
@@ -264,6 +284,20 @@ mod tests {
         half.push(&segment(997, b"abc"));
         assert_eq!(half.readable(), b"abcdef");
         assert!(!half.at_start);
+    }
+
+    #[test]
+    fn of_two_syns_the_one_with_data_counts() {
+        for real in [1_000u32, 9_000_000] {
+            let mut half = Half::default();
+            half.push(&syn(1_000));
+            assert!(half.push(&syn(9_000_000)).conflict);
+            half.push(&segment(real.wrapping_add(1), b"hello"));
+            assert_eq!(half.readable(), b"hello", "{real}");
+            half.push(&syn(77));
+            half.push(&segment(real.wrapping_add(6), b" again"));
+            assert_eq!(half.readable(), b"hello again", "a SYN in mid-stream changes nothing");
+        }
     }
 
     #[test]

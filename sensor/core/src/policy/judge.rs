@@ -111,7 +111,7 @@ impl Policy {
             && matter.standing.separates()
             && let Some(at) = case.exposure.filter(exposed)
         {
-            let reason = format!("confirmed use elsewhere on {}, now in the sensitive segment {}", shown(at), segment.name);
+            let reason = format!("confirmed use elsewhere until {}, now in the sensitive segment {}", at.to_minute(), segment.name);
             grounds.add(Verdict::SeparationBreach, reason);
         }
     }
@@ -125,7 +125,8 @@ impl Policy {
             && matter.standing.separates()
             && let Some(at) = case.work_service.filter(near)
         {
-            grounds.add(Verdict::SeparationBreach, format!("the same device uses the organisation's work services (last {})", shown(at)));
+            grounds
+                .add(Verdict::SeparationBreach, format!("the same device uses the organisation's work services (last {})", at.to_minute()));
         }
     }
 
@@ -171,7 +172,7 @@ impl Policy {
         }
         if let Some(waiver) = reckoning.expired {
             grounds.waiver = Some(waiver.id.clone());
-            let reason = format!("waiver {} ended {}, use went on until {}", waiver.id, shown(waiver.end), shown(case.last_seen));
+            let reason = format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.end.to_minute(), case.last_seen.to_minute());
             grounds.add(Verdict::WaiverExpired, reason);
         }
         if segment.class == SegmentClass::Sensitive || matter.standing.status == Status::Banned {
@@ -179,7 +180,7 @@ impl Policy {
             grounds.add(Verdict::Violation, reason);
         } else if reckoning.uncovered {
             let first = waivers.iter().map(|w| w.start).min();
-            let waiver = first.map_or("no waiver".to_string(), |at| format!("the waiver begins only {}", shown(at)));
+            let waiver = first.map_or("no waiver".to_string(), |at| format!("the waiver begins only {}", at.to_minute()));
             let device = if matter.is_designated() { "a designated device may not be here" } else { "not a designated device" };
             grounds.add(Verdict::Unapproved, format!("{device}, {waiver}, in {} ({})", segment.name, segment.class.name()));
         }
@@ -216,7 +217,8 @@ impl Grounds {
 
     fn waived(&mut self, reckoning: &Reckoning<'_>) {
         for waiver in &reckoning.covering {
-            let reason = format!("waiver {} ({}) until {}, approved by {}", waiver.id, waiver.reason, shown(waiver.end), waiver.approver);
+            let reason =
+                format!("waiver {} ({}) until {}, approved by {}", waiver.id, waiver.reason, waiver.end.to_minute(), waiver.approver);
             self.add(Verdict::Waived, reason);
         }
         self.waiver = reckoning.covering.last().map(|w| w.id.clone());
@@ -235,11 +237,6 @@ impl Grounds {
             reasons: self.held.into_iter().map(|(_, reason)| reason).collect(),
         }
     }
-}
-
-/// A time without a fraction that says nothing.
-fn shown(at: Timestamp) -> String {
-    at.to_string().replace(".000000Z", "Z")
 }
 
 #[cfg(test)]

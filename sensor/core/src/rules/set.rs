@@ -127,6 +127,18 @@ impl RuleSet {
         self.fingerprints
     }
 
+    /// Adds the organisation's work services: names that are no sign of an app, but tell which device does the organisation's work.
+    pub fn add_work_services(&mut self, names: &[String]) {
+        let id = IndicatorId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
+        let indicator =
+            Indicator { id: "site.work-service".into(), effect: Effect::WorkService, class: "work-service".into(), ..unknown().clone() };
+        for name in names {
+            self.names.add(name, id);
+        }
+        let patterns = names.iter().map(|n| Pattern::Name(n.as_str().into())).collect();
+        self.rules.push(Rule { indicator, fields: Vec::new(), patterns, hits: Vec::new(), misses: Vec::new() });
+    }
+
     /// Strips one more local search suffix from names.
     pub fn add_local_suffix(&mut self, suffix: &str) {
         self.names.add_local(suffix);

@@ -24,6 +24,8 @@ pub(super) struct Conversation {
     datagrams: u8,
     hand_overs: u8,
     ambiguous: bool,
+    /// Bytes held, as they stand in the worker's sum.
+    counted: usize,
 }
 
 impl std::fmt::Debug for Conversation {
@@ -54,24 +56,50 @@ enum Next {
 pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) {
     let Some(mut conversation) = flow.state.conversation.take() else { return };
     let decided = conversation.segment(flow, direction, segment, cut, emitter) == Next::Decided;
-    if !decided {
-        flow.state.conversation = Some(conversation);
-    }
+    keep(flow, conversation, decided, emitter);
 }
 
 /// A UDP datagram of a tracked flow.
 pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, bytes: &[u8], emitter: &mut Emitter<'_>) {
     let Some(mut conversation) = flow.state.conversation.take() else { return };
     let decided = conversation.datagram(flow, direction, ts, bytes, emitter) == Next::Decided;
-    if !decided {
-        flow.state.conversation = Some(conversation);
+    keep(flow, conversation, decided, emitter);
+}
+
+/// Keeps what is undecided, as long as all streams together stay within their bound.
+fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided: bool, emitter: &mut Emitter<'_>) {
+    let before = std::mem::take(&mut conversation.counted);
+    emitter.tally.release(before);
+    if decided {
+        return;
     }
+    let held = conversation.held();
+    if !emitter.tally.hold(held) {
+        return;
+    }
+    conversation.counted = held;
+    flow.state.conversation = Some(conversation);
 }
 
 impl Conversation {
     /// Whether a SYN with this sequence number belongs to another connection than this one.
     pub(super) fn is_other_stream(&self, seq: u32) -> bool {
         self.halves.first().is_some_and(|h| h.is_other_stream(seq))
+    }
+
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize {
+        self.halves.iter().map(Half::held).sum::<usize>() + self.dissector.as_ref().map_or(0, |d| d.held())
+    }
+
+    /// Bytes that stand in the worker's sum.
+    pub(super) fn counted(&self) -> usize {
+        self.counted
+    }
+
+    /// Whether nobody knows yet what it is.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.dissector.is_none()
     }
 
     /// The directions were taken the wrong way round.
@@ -239,7 +267,8 @@ impl Conversation {
                 self.dissector = Some(dissector);
                 Next::Again
             }
-            Asked::More if !input.at_end && half.probes < PROBE_SEGMENTS_MAX => Next::Wait,
+            // Whoever asks for more is bound by what a stream may hold.
+            Asked::More if !input.at_end => Next::Wait,
             Asked::More | Asked::Nobody => {
                 half.discard();
                 if half.probes >= PROBE_SEGMENTS_MAX {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::coverage::Blind;
 use crate::decode::{DecodeCounts, Frame};
 use crate::flow::Flow;
-use crate::limits::{Limit, LimitCounts};
+use crate::limits::{Limit, LimitCounts, STREAMS_BYTES_MAX};
 use crate::net::Transport;
 use crate::time::Timestamp;
 
@@ -38,6 +38,8 @@ pub struct Tally {
     /// Malformed frames by kind.
     pub malformed: BTreeMap<&'static str, u64>,
     previous: Option<Timestamp>,
+    /// Bytes that all streams hold now.
+    held: usize,
 }
 
 impl Tally {
@@ -88,6 +90,22 @@ impl Tally {
         if count > 0 {
             *self.blind.entry(Blind::FragmentLost).or_default() += count;
         }
+    }
+
+    /// Books bytes that a stream holds; `false` when all streams together would hold too much.
+    pub(super) fn hold(&mut self, bytes: usize) -> bool {
+        let fits = self.held.saturating_add(bytes) <= STREAMS_BYTES_MAX;
+        if fits {
+            self.held += bytes;
+        } else {
+            self.limit(Limit::StreamsTotal);
+        }
+        fits
+    }
+
+    /// A stream holds so many bytes no longer.
+    pub(super) fn release(&mut self, bytes: usize) {
+        self.held = self.held.saturating_sub(bytes);
     }
 
     /// Counts something that could not be judged.

@@ -68,7 +68,12 @@ impl PresenceThrottle {
             return None;
         }
         let mac = packet.macs?.src;
-        if !watch.macs.contains(&mac) {
+        // A device that has no address yet, or only speaks on its link, is not in a segment yet.
+        let rooted = match addr {
+            IpAddr::V4(a) => !a.is_unspecified() && !a.is_link_local(),
+            IpAddr::V6(a) => !a.is_unspecified() && !a.is_unicast_link_local(),
+        };
+        if !rooted || !watch.macs.contains(&mac) {
             return None;
         }
         let key = (mac, packet.path, addr);

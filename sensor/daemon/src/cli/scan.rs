@@ -121,7 +121,10 @@ fn load(args: &Args, terminal: &Terminal) -> Result<(RulesStore, Config), Failur
 fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Failure>) {
     let meter = Meter::on_stderr(&args.files);
     let mut source = Files::new(args.files.clone(), Options { meter: meter.clone(), ..Options::default() });
-    let set = Arc::clone(&rules.set);
+    let mut set = Arc::clone(&rules.set);
+    if !config.policy.work_names.is_empty() {
+        Arc::make_mut(&mut set).add_work_services(&config.policy.work_names);
+    }
     let policy_given = config.policy.is_configured();
     let identity = Identity::new(config.register());
     let mut correlator = Correlator::new(Arc::clone(&set), config.policy, identity, Vec::new());

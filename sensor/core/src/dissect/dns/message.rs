@@ -89,21 +89,23 @@ impl Message {
         let opcode = u8::try_from(header.flags >> 11 & 0xf).ok()?;
         let rcode = u8::try_from(header.flags & 0xf).ok()?;
         let mut message = Message { response: header.flags & 0x8000 != 0, rcode, opcode, class_ok: true, ..Message::default() };
+        message.cut = usize::from(questions).max(usize::from(answers)) > DNS_RECORDS_MAX;
         let mut at = 12;
         for _ in 0..usize::from(questions).min(DNS_RECORDS_MAX) {
             let Some((name, after)) = name::read(bytes, at) else {
                 // The first question must be readable, later ones may lie beyond a cut.
                 return if message.questions.is_empty() { None } else { Some(message) };
             };
-            let (Some(kind), Some(class)) = (be16(bytes, after), be16(bytes, after + 2)) else {
+            let Some(kind) = be16(bytes, after) else {
                 return if message.questions.is_empty() { None } else { Some(message) };
             };
+            // A message that is cut in the class still says what is asked for.
+            let class = be16(bytes, after + 2).unwrap_or(0);
             // The top bit asks for a unicast answer (RFC 6762 section 5.4); 255 is any.
             message.class_ok &= matches!(class & 0x7fff, 1 | 255);
             message.questions.push(Question { name, kind });
             at = after + 4;
         }
-        message.cut = usize::from(questions).max(usize::from(answers)) > DNS_RECORDS_MAX;
         for _ in 0..usize::from(answers).min(DNS_RECORDS_MAX) {
             let Some(next) = message.record(bytes, at) else { break };
             at = next;

@@ -66,6 +66,10 @@ struct Quic {
 }
 
 impl Dissector for Quic {
+    fn held(&self) -> usize {
+        self.crypto.as_ref().map_or(0, Assembler::held)
+    }
+
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
         let mut rest = input.bytes;
         // Coalesced packets (RFC 9000 section 12.2); each has at least a header.
