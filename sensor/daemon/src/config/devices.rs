@@ -57,7 +57,10 @@ impl<'d, K: Eq + Hash + Display> Owners<'d, K> {
 
     fn claim(&mut self, key: K, device: &str, place: &Place<'d>) {
         if let Some((other, there)) = self.by.get(&key) {
-            place.error(format!("{key} belongs to `{other}` already ({there})"), format!("{} belongs to one device", self.what));
+            place.error(
+                format!("{key} belongs to `{other}` already ({})", there.seen_from(place)),
+                format!("{} belongs to one device", self.what),
+            );
         } else {
             self.by.insert(key, (device.to_string(), place.clone()));
         }
@@ -77,7 +80,7 @@ pub(super) fn resolve(drafts: Vec<Draft<'_>>, segments: &Segments) -> Register {
             && place.is_name(id)
         {
             if let Some(there) = ids.get(id) {
-                place.error(format!("the device `{id}` is there already ({there})"), "ids are unique over all files");
+                place.error(format!("`{id}` is in the register twice ({})", there.seen_from(place)), "ids are unique over all files");
             }
             ids.insert(id.clone(), place.clone());
         }
@@ -113,7 +116,10 @@ pub(super) fn resolve(drafts: Vec<Draft<'_>>, segments: &Segments) -> Register {
 pub(super) fn mac(text: &str, place: &Place<'_>) -> Option<Mac> {
     match text.parse::<Mac>() {
         Ok(mac) if mac.is_unicast() => return Some(mac),
-        Ok(mac) => place.error(format!("{mac} is not the address of one device"), "group addresses and zeros belong to nobody"),
+        Ok(mac) => {
+            let what = if mac.0[0] & 1 == 1 { "is a group address" } else { "is nobody's address" };
+            place.error(format!("{mac} {what}"), "a device has an address of its own");
+        }
         Err(()) => place.error(format!("`{}` is no hardware address", text.escape_debug()), "write 02:00:5e:10:00:01"),
     }
     None

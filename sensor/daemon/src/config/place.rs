@@ -1,6 +1,5 @@
 //! Places in configuration files: problems that show only when everything is read are told where they stand.
 
-use std::fmt;
 use std::ops::Range;
 
 use ringfence_core::diagnostic::{Document, Item, Section, Severity, nearest};
@@ -33,6 +32,12 @@ impl<'d> Place<'d> {
         self.doc.problem(Severity::Warning, self.span.clone(), &self.key, message.into(), Some(help.into()));
     }
 
+    /// The place as somebody at `reader` would call it: `line 12`, or `segments.toml:12` where that is another file.
+    pub(super) fn seen_from(&self, reader: &Place<'_>) -> String {
+        let line = self.doc.line_of(self.span.start);
+        if std::ptr::eq(self.doc, reader.doc) { format!("line {line}") } else { format!("{}:{line}", self.doc.file()) }
+    }
+
     /// Reports that nothing of this name exists, with the nearest that does, or `otherwise`.
     pub(super) fn unknown<'c>(&self, what: &str, name: &str, known: impl IntoIterator<Item = &'c str>, otherwise: &str) {
         let help = nearest(name, known).map_or_else(|| otherwise.to_string(), |near| format!("did you mean `{near}`?"));
@@ -50,13 +55,6 @@ impl<'d> Place<'d> {
             );
         }
         good
-    }
-}
-
-/// `segments.toml:12`
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.doc.file(), self.doc.line_of(self.span.start))
     }
 }
 

@@ -125,7 +125,7 @@ pub(super) fn resolve(drafts: Vec<Draft<'_>>, segments: &Segments, apps: &[Strin
         draft.segments.iter().for_each(|segment| known_segment(segment, segments));
         let Some((name, status)) = draft.name.zip(draft.status) else { continue };
         if let Some((_, place)) = lines.iter().find(|(l, _)| l.name == name.0) {
-            name.1.error(format!("the line `{}` is there already ({place})", name.0), "names of lines are unique");
+            name.1.error(format!("the line `{}` is there already ({})", name.0, place.seen_from(&name.1)), "names of lines are unique");
         }
         let misfit = |(s, _): &&Text<'_>| class_of(s).is_some_and(|c| !draft.classes.is_empty() && !draft.classes.contains(&c));
         if let Some((segment, place)) = draft.segments.iter().find(misfit) {
@@ -135,7 +135,7 @@ pub(super) fn resolve(drafts: Vec<Draft<'_>>, segments: &Segments, apps: &[Strin
         let plain = |texts: &[Text<'_>]| texts.iter().map(|(t, _)| t.clone()).collect::<Vec<_>>();
         let line = Line { name: name.0, apps: plain(&draft.apps), classes: draft.classes, segments: plain(&draft.segments), status };
         if let Some((first, place)) = lines.iter().find(|(l, _)| l.hides(&line, class_of)) {
-            let message = format!("never decides: `{}` ({place}) matches wherever it does", first.name);
+            let message = format!("never decides: `{}` ({}) matches wherever it does", first.name, place.seen_from(&draft.place));
             draft.place.warn(message, "the first line that matches decides: put the narrower line first");
         }
         lines.push((line, draft.place));

@@ -128,7 +128,7 @@ fn check_name(draft: &Draft<'_>, before: &[Draft<'_>]) {
     let (name, place) = (draft.name.as_str(), &draft.place);
     place.is_name(name);
     if let Some(other) = before.iter().find(|d| d.name == name) {
-        place.error(format!("the segment `{name}` is there already ({})", other.place), "names are unique over all files");
+        place.error(format!("the segment `{name}` is there already ({})", other.place.seen_from(place)), "names are unique over all files");
     }
     let derived = name.strip_prefix("vlan-").and_then(|id| id.parse::<u16>().ok());
     let claimed = |id: u16| draft.claims.iter().any(|(s, _)| matches!(s, Selector::Vlans(a, b) if (*a..=*b).contains(&id)));
@@ -143,18 +143,19 @@ fn tell<'t, 'd: 't>(at: usize, overlap: &Overlap, claim: impl Fn(usize) -> (&'t 
         Overlap::Taken(other) => {
             let (name, taken, there) = claim(*other);
             let message = if taken == selector {
-                format!("{selector} belongs to `{name}` already ({there})")
+                format!("{selector} belongs to `{name}` already ({})", there.seen_from(place))
             } else {
-                format!("{selector} overlap {taken} of `{name}` ({there})")
+                format!("{selector} overlap {taken} of `{name}` ({})", there.seen_from(place))
             };
             place.error(message, "each belongs to one segment");
         }
         Overlap::Repeated(other) => {
             let (_, wider, there) = claim(*other);
-            place.warn(format!("{selector} is superfluous: {wider} ({there}) says it already"), "remove it");
+            place.warn(format!("{selector} is superfluous: {wider} ({}) says it already", there.seen_from(place)), "remove it");
         }
         Overlap::Shadowed(others) => {
-            let list: Vec<String> = others.iter().map(|i| claim(*i)).map(|(n, s, p)| format!("{s} of `{n}` ({p})")).collect();
+            let list: Vec<String> =
+                others.iter().map(|i| claim(*i)).map(|(n, s, p)| format!("{s} of `{n}` ({})", p.seen_from(place))).collect();
             place.error(format!("{selector} never matches: longer prefixes cover all of it: {}", list.join(", ")), "remove it");
         }
     }

@@ -75,7 +75,10 @@ fn moment<'d>(section: &Section<'d>, key: &str, of_day: Duration) -> Option<(Tim
         Some(day) if text.len() == 10 => return Some((day.after(of_day), place)),
         Some(at) => return Some((at, place)),
         None if Timestamp::parse(&format!("{text}Z")).is_some() => {
-            place.error(format!("`{text}` does not say in which zone"), format!("write {text}Z for UTC, or its offset: {text}+01:00"));
+            place.error(
+                format!("`{text}` does not say in which zone"),
+                format!("a time needs its offset: {text}Z for UTC, or {text}+01:00"),
+            );
         }
         None => place.error(format!("`{}` is no date", text.escape_debug()), "write 2026-06-30 or 2026-06-30T18:00:00+02:00"),
     }
@@ -89,7 +92,8 @@ pub(super) fn resolve(drafts: Vec<Draft<'_>>, policy: &Policy, apps: &[String], 
         if let Some((id, place)) = draft.id.as_ref().filter(|(id, place)| place.is_name(id))
             && let Some((_, there)) = waivers.iter().find(|(w, _)| w.id == *id)
         {
-            place.error(format!("the waiver `{id}` is there already ({there})"), "ids are unique; a renewal has its own");
+            place
+                .error(format!("the waiver `{id}` is there already ({})", there.seen_from(place)), "ids are unique; a renewal has its own");
         }
         draft.apps.iter().for_each(|app| known_app(app, apps));
         draft.segments.iter().for_each(|segment| known_segment(segment, &policy.segments));
