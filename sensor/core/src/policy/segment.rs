@@ -49,10 +49,12 @@ impl fmt::Display for Selector {
     }
 }
 
+type MakeHop = fn(u32) -> Hop;
+
 /// The tunnels that have an id, and how many bits it has: MPLS label (RFC 3032 section 2.1), PPPoE session (RFC 2516 section 4),
 /// GRE key (RFC 2890 section 2.1), ERSPAN session (10 bits), VXLAN and GENEVE network id (RFC 7348, RFC 8926), GTP-U endpoint
 /// (3GPP TS 29.281), security group tag.
-const TUNNELS: [(&str, u32, fn(u32) -> Hop); 8] = [
+const TUNNELS: [(&str, u32, MakeHop); 8] = [
     ("mpls", 20, Hop::Mpls),
     ("pppoe", 16, |id| Hop::Pppoe(low16(id))),
     ("gre", 32, |id| Hop::Gre(Some(id))),

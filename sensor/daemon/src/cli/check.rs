@@ -40,7 +40,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let rules = RulesStore::load(args.rules.as_deref());
     let apps = apps_of(&rules);
     let config = Config::load_optional(args.config.as_deref(), &apps);
-    let (rules, config) = problems::both(rules, config, terminal)?;
+    let (rules, config) = problems::both(rules, config, terminal).map_err(|failure| Failure { help: None, ..failure })?;
     let mut warnings = rules.warnings.clone();
     warnings.extend(config.warnings.clone());
     eprint!("{}", problems::text(&warnings, terminal));
@@ -83,9 +83,9 @@ fn statuses(policy: &Policy, apps: &[String]) -> Vec<Vec<String>> {
         let note = if standing.waivable && standing.status == ringfence_core::policy::Status::Banned { " unless waived" } else { "" };
         format!("{}{note}", standing.status.name())
     };
-    let row = |app: &String| std::iter::once(app.clone()).chain(policy.segments.all().map(|s| status(app, s))).collect();
-    let header: Vec<&str> = std::iter::once("app").chain(policy.segments.names()).collect();
-    if header.len() == 1 { Vec::new() } else { headed(&header, apps.iter().map(row)) }
+    let row = |s: &Segment| std::iter::once(s.name.to_string()).chain(apps.iter().map(|app| status(app, s))).collect();
+    let header: Vec<&str> = std::iter::once("segment").chain(apps.iter().map(String::as_str)).collect();
+    headed(&header, policy.segments.all().map(row))
 }
 
 fn waivers(policy: &Policy) -> Vec<Vec<String>> {
