@@ -75,14 +75,14 @@ impl File<'_> {
         let server = (IpAddr::V4(Ipv4Addr::from(0xc633_6400 + (unit % 251) as u32)), 443);
         let (c, s) = (self.prng.draw() as u32, self.prng.draw() as u32);
         let name = if unit % 100 == 7 { format!("sz{unit}long.weixin.qq.com") } else { format!("host{unit}.example.org") };
-        let hello = tls::Hello { sni: &name, alpn: &["h2"], post_quantum: unit % 3 == 0 };
+        let hello = tls::Hello { sni: &name, alpn: &["h2"], post_quantum: unit.is_multiple_of(3) };
         let hello = tls::record(22, &tls::client_hello(&hello, false, &mut self.prng));
         self.tcp(client, server, c, 0, flags::SYN, &[])?;
         self.tcp(server, client, s, c.wrapping_add(1), flags::SYN | flags::ACK, &[])?;
         self.tcp(client, server, c.wrapping_add(1), s.wrapping_add(1), flags::ACK, &[])?;
         let mut pieces: Vec<(u32, &[u8])> =
             hello.chunks(1_400).enumerate().map(|(i, p)| (c.wrapping_add(1 + i as u32 * 1_400), p)).collect();
-        if unit % 6 == 0 {
+        if unit.is_multiple_of(6) {
             pieces.reverse();
         }
         for (seq, piece) in pieces {
@@ -98,7 +98,7 @@ impl File<'_> {
         let server = (IpAddr::V4(Ipv4Addr::from(0xc000_0201 + flow as u32)), 443);
         let seq = (unit / 8) as u32;
         self.tcp(server, client, seq.wrapping_mul(1_448), 1, flags::ACK, &[0x55; 1_448])?;
-        if unit % 2 == 0 { self.tcp(client, server, 1, seq.wrapping_mul(1_448), flags::ACK, &[]) } else { Ok(()) }
+        if unit.is_multiple_of(2) { self.tcp(client, server, 1, seq.wrapping_mul(1_448), flags::ACK, &[]) } else { Ok(()) }
     }
 
     fn flood(&mut self) -> io::Result<()> {

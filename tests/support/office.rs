@@ -181,6 +181,8 @@ fn finance_laptop(net: &mut Network) {
     let t = h.resolve(net, at(15, 40), "webpush.web.wechat.com", None, addr(WEB));
     h.quic(net, t, "webpush.web.wechat.com", addr(WEB));
     h.browse(net, at(15, 50), "res.wx.qq.com", addr("203.0.113.61"), 9_000);
+    // Another site on the same front end: no sign of anything.
+    h.tls(net, at(15, 55), "shop.example.net", addr(WEB), 4_000);
     // A connection that the browser opened ahead and never used.
     let mut tcp = h.connect(net, at(16, 0), (addr(WEB), 443));
     tcp.close();
