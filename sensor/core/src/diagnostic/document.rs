@@ -79,6 +79,11 @@ impl<'s> Document<'s> {
         self.problem(Severity::Warning, item.span.clone(), &item.key, message.into(), help);
     }
 
+    /// How many errors were found so far.
+    pub fn error_count(&self) -> usize {
+        self.found.borrow().problems().iter().filter(|p| p.severity == Severity::Error).count()
+    }
+
     /// Everything that was found, by line.
     pub fn finish(self) -> Diagnostics {
         let mut problems: Vec<Problem> = self.found.into_inner().problems().to_vec();
