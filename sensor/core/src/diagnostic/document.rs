@@ -79,15 +79,12 @@ impl<'s> Document<'s> {
         self.problem(Severity::Warning, item.span.clone(), &item.key, message.into(), help);
     }
 
-    /// How many errors were found so far.
-    pub fn error_count(&self) -> usize {
-        self.found.borrow().problems().iter().filter(|p| p.severity == Severity::Error).count()
-    }
-
     /// Everything that was found, by line.
     pub fn finish(self) -> Diagnostics {
         let mut problems: Vec<Problem> = self.found.into_inner().problems().to_vec();
         problems.sort_by_key(|p| (p.line, p.column));
+        // A table that is read for two purposes tells its problems once.
+        problems.dedup();
         let mut sorted = Diagnostics::default();
         problems.into_iter().for_each(|p| sorted.push(p));
         sorted

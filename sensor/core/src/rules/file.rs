@@ -1,485 +1,287 @@
-//! The text of one rule file: its indicators and their tests, with every problem in it.
-//!
-//! Must not know how patterns are matched, nor what other files say. The format is described in `rules/README.md`.
+//! One rule file: text in, rules and every problem out.
 
-use std::str::FromStr;
-
-use crate::diagnostic::{Diagnostics, Document, Item, Section, Severity, choose, nearest};
+use crate::diagnostic::{Diagnostics, Document, Item, Section, nearest};
 use crate::field::{Family, Field, FieldKind};
 use crate::net::Prefix;
 
-use super::indicator::{Effect, Indicator, Maturity, Surface};
-use super::pattern::{NamePattern, Pattern, TextHow};
-use super::scale::{Confidence, SIGNALS, Weights, teaches};
-use super::selftest::{Expect, RuleTest};
+use super::indicator::{Effect, Indicator, Maturity, Surface, Teaches};
+use super::names::{self, BadName};
+use super::scale::{Confidence, weights};
 
-/// Who wrote a rule file. Where both speak about the same indicator or the same name, the site is right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Layer {
-    /// Comes with the product.
-    Shipped,
-    /// The organisation's own.
-    Site,
+/// A pattern on one kind of field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pattern {
+    /// A host name pattern: exact, `.suffix`, `*label`.
+    Name(Box<str>),
+    /// The whole text, token or fingerprint.
+    Is(Box<str>),
+    /// The text begins so.
+    Prefix(Box<str>),
+    /// The text holds the first and none of the others.
+    Contains(Box<str>, Vec<Box<str>>),
+    /// The address lies in it.
+    Cidr(Prefix),
 }
 
-/// A rule file as it was read.
+/// An indicator, its patterns, and the tests beside it.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What it means.
+    pub indicator: Indicator,
+    /// Fields that it looks at; empty for every host name field.
+    pub fields: Vec<&'static Field>,
+    /// What it looks for.
+    pub patterns: Vec<Pattern>,
+    /// Values that must hit it.
+    pub hits: Vec<Box<str>>,
+    /// Values that must not.
+    pub misses: Vec<Box<str>>,
+}
+
+/// A rule file that was read.
 #[derive(Clone, Debug)]
 pub struct RuleFile {
-    /// The name for messages: `apps/wechat.toml`.
+    /// Its name in messages.
     pub name: String,
-    /// Its text.
-    pub text: String,
-    /// Who wrote it.
-    pub layer: Layer,
+    /// The app, for people.
+    pub title: String,
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
 }
 
-/// Where something stands: the index of the file, and the byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spot {
-    pub file: usize,
-    pub at: usize,
-}
+const EFFECTS: [(&str, Effect); 3] = [("evidence", Effect::Evidence), ("disguise", Effect::Disguise), ("context", Effect::Context)];
 
-/// An indicator with what it looks for.
-#[derive(Debug)]
-pub struct Draft {
-    pub indicator: Indicator,
-    pub layer: Layer,
-    pub fields: Vec<&'static Field>,
-    pub patterns: Vec<(Pattern, Spot)>,
-    pub spot: Spot,
-}
+const TEACHES: [(&str, Teaches); 4] =
+    [("sensor", Teaches::Sensor), ("client", Teaches::Client), ("confirmed-web", Teaches::ConfirmedWeb), ("nobody", Teaches::Nobody)];
 
-/// What one file says.
-#[derive(Debug, Default)]
-pub struct Parsed {
-    pub app: Box<str>,
-    pub app_name: Box<str>,
-    pub about: Box<str>,
-    pub drafts: Vec<Draft>,
-    pub tests: Vec<RuleTest>,
-    /// Ids of shipped indicators that the site does not want.
-    pub disable: Vec<(Box<str>, Spot)>,
-}
+const FAMILIES: [(&str, Family); 5] =
+    [("S", Family::Structure), ("H", Family::Http), ("D", Family::Dns), ("T", Family::Tls), ("A", Family::Address)];
 
-/// Reports a problem at a spot.
-pub fn report(files: &[RuleFile], spot: Spot, severity: Severity, key: &str, message: String, help: Option<String>, out: &mut Diagnostics) {
-    if let Some(file) = files.get(spot.file) {
-        let doc = Document::new(&file.name, &file.text);
-        doc.problem(severity, spot.at..spot.at, key, message, help);
-        out.extend(doc.finish());
-    }
-}
+/// Signal names are part of the outputs' vocabulary, so they come from a list.
+const SIGNALS: [(&str, &str); 10] = [
+    ("mmtls-longlink", "mmtls-longlink"),
+    ("mmtls-longlink-midstream", "mmtls-longlink-midstream"),
+    ("mmtls-shortlink", "mmtls-shortlink"),
+    ("mmtls-hello-stale-ts", "mmtls-hello-stale-ts"),
+    ("newgetdns", "newgetdns"),
+    ("legacy-shortlink", "legacy-shortlink"),
+    ("qq-msf", "qq-msf"),
+    ("qq-oicq", "qq-oicq"),
+    ("disguise", "disguise"),
+    ("user-agent", "user-agent"),
+];
 
-/// Reads one file.
-pub fn read(file: &RuleFile, index: usize, known: &[&'static Field], diagnostics: &mut Diagnostics) -> Parsed {
-    let doc = Document::new(&file.name, &file.text);
-    let table = doc.parse();
-    let root = doc.root(&table);
-    let mut parsed = Parsed::default();
-    let Some(app) = read_app(&root, &mut parsed) else {
+impl RuleFile {
+    /// Reads a rule file. Everything that is wrong goes to `diagnostics`; what is right is kept.
+    pub fn parse(name: &str, text: &str, fields: &[&'static Field], diagnostics: &mut Diagnostics) -> RuleFile {
+        let doc = Document::new(name, text);
+        let table = doc.parse();
+        let root = doc.root(&table);
+        let app = root.required_text("app").filter(|a| valid_word(&doc, a));
+        let title = root.text("title").map_or(String::new(), |t| t.value.to_string());
+        let source = root.text("source").map_or("", |s| s.value);
+        let reader = Reader { doc: &doc, file: name, app: app.as_ref().map_or("", |a| a.value), source, fields };
+        let mut rules = Vec::new();
+        rules.extend(root.sections("names").into_iter().filter_map(|s| reader.names(s)));
+        rules.extend(root.sections("sign").into_iter().filter_map(|s| reader.sign(s)));
+        root.finish();
         diagnostics.extend(doc.finish());
-        return parsed;
-    };
-    let defaults = root.section("defaults");
-    {
-        let reader = Reader { doc: &doc, file, index, known, app: &app, defaults: defaults.as_ref() };
-        for block in ["names", "sign", "networks"] {
-            for section in root.sections(block) {
-                if let Some(draft) = reader.draft(&section, block) {
-                    parsed.drafts.push(draft);
-                }
-                section.finish();
-            }
-        }
-        for section in root.sections("test") {
-            parsed.tests.extend(reader.test(&section));
-            section.finish();
-        }
-        for id in root.texts("disable").unwrap_or_default() {
-            if file.layer == Layer::Site {
-                parsed.disable.push((id.value.into(), Spot { file: index, at: id.span.start }));
-            } else {
-                doc.error(&id, "only a site's own files may switch indicators off", None);
-            }
-        }
-        reader.finish_defaults();
+        RuleFile { name: name.to_string(), title, rules }
     }
-    if let Some(section) = defaults {
+}
+
+fn valid_word(doc: &Document<'_>, item: &Item<&str>) -> bool {
+    let ok = !item.value.is_empty()
+        && item.value.len() <= 64
+        && item.value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_'));
+    if !ok {
+        doc.error(item, format!("`{}` must be made of lower-case letters, digits, `-`, `_` and `.`", item.value.escape_debug()), None);
+    }
+    ok
+}
+
+struct Reader<'d> {
+    doc: &'d Document<'d>,
+    file: &'d str,
+    app: &'d str,
+    source: &'d str,
+    fields: &'d [&'static Field],
+}
+
+impl<'d> Reader<'d> {
+    /// `[[names]]`: host names with a class and a confidence.
+    fn names(&self, section: Section<'d>) -> Option<Rule> {
+        let confidence = section.choice("confidence", &Confidence::WORDS);
+        if confidence.is_none() && section.node("confidence").is_none() {
+            section.missing("confidence");
+        }
+        let confidence = confidence.map_or(Confidence::Low, |c| c.value);
+        let mut rule = self.common(&section, Some(confidence))?;
+        let listed = section.texts("names").unwrap_or_default();
+        if listed.is_empty() {
+            section.missing("names");
+        }
+        for item in listed {
+            match names::validate(item.value) {
+                Ok(()) => rule.patterns.push(Pattern::Name(item.value.into())),
+                Err(bad) => self.bad_name(&item, bad),
+            }
+        }
+        rule.fields = self.field_list(&section);
         section.finish();
+        (!rule.patterns.is_empty()).then_some(rule)
     }
-    root.finish();
-    parsed.drafts.sort_by_key(|d| d.spot.at);
-    diagnostics.extend(doc.finish());
-    parsed
-}
 
-fn read_app(root: &Section<'_>, parsed: &mut Parsed) -> Option<Box<str>> {
-    let Some(section) = root.section("app") else {
-        root.missing("app.id");
-        return None;
-    };
-    let id = section.required_text("id").filter(|id| {
-        let good = is_id(id.value) && !id.value.contains('.');
-        if !good {
-            section.document().error(id, format!("`{}` is no app id", id.value), Some("lower-case letters, digits and `-`".into()));
+    fn bad_name(&self, item: &Item<&str>, bad: BadName) {
+        let (what, help) = match bad {
+            BadName::Malformed => {
+                ("is no host name pattern", Some("write `name.example`, `.example` for a name and all below it, or `*end.example`"))
+            }
+            BadName::Star => ("may have one `*`, in its first label only", Some("write `*long.weixin.qq.com`")),
+            BadName::TooShort => ("would match a whole top-level domain", Some("name at least two labels")),
+            BadName::Case => ("must be in lower case", Some("names are compared without regard to case")),
+        };
+        self.doc.error(item, format!("`{}` {what}", item.value.escape_debug()), help.map(str::to_string));
+    }
+
+    /// `[[sign]]`: any other pattern on one field.
+    fn sign(&self, section: Section<'d>) -> Option<Rule> {
+        let mut rule = self.common(&section, None)?;
+        let field = section.required_text("field").and_then(|f| self.field(&f));
+        let family = section.choice("family", &FAMILIES).map(|f| f.value);
+        rule.indicator.family = family;
+        rule.indicator.signal = section.choice("signal", &SIGNALS).map(|s| s.value);
+        if let Some(field) = field {
+            rule.fields = vec![field];
+            self.sign_patterns(&section, field, &mut rule);
         }
-        good
-    });
-    parsed.app_name = section.text("name").map_or("", |t| t.value).into();
-    parsed.about = section.text("about").map_or("", |t| t.value).into();
-    section.finish();
-    parsed.app = id?.value.into();
-    Some(parsed.app.clone())
-}
+        let has_pattern = ["is", "prefix", "contains", "cidr"].iter().any(|k| section.node(k).is_some());
+        if !has_pattern {
+            let problem = Item { value: (), ..section.here() };
+            self.doc.error(&problem, "has no pattern", Some("give one of: is, prefix, contains, cidr".into()));
+        }
+        section.finish();
+        (!rule.patterns.is_empty()).then_some(rule)
+    }
 
-fn is_id(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 80
-        && text.split('.').all(|part| !part.is_empty())
-        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
-}
-
-/// What an indicator looks for, and on which fields.
-type Looks = (Vec<&'static Field>, Vec<(Pattern, usize)>);
-
-struct Reader<'r, 'd> {
-    doc: &'r Document<'d>,
-    file: &'r RuleFile,
-    index: usize,
-    known: &'r [&'static Field],
-    app: &'r str,
-    defaults: Option<&'r Section<'r>>,
-}
-
-impl Reader<'_, '_> {
-    /// The table `[defaults]` may say these, whether or not an indicator asks.
-    fn finish_defaults(&self) {
-        if let Some(defaults) = self.defaults {
-            for key in ["class", "confidence", "surface", "region", "source", "false_alarms", "maturity", "effect", "teaches"] {
-                defaults.node(key);
+    fn sign_patterns(&self, section: &Section<'d>, field: &'static Field, rule: &mut Rule) {
+        for item in section.texts("is").unwrap_or_default() {
+            if let FieldKind::Token(words) = field.kind
+                && !words.contains(&item.value)
+            {
+                let help = nearest(item.value, words.iter().copied())
+                    .map_or_else(|| format!("one of: {}", words.join(", ")), |n| format!("did you mean `{n}`?"));
+                self.doc.error(&item, format!("{} never is `{}`", field.name, item.value.escape_debug()), Some(help));
+                continue;
+            }
+            rule.patterns.push(Pattern::Is(item.value.into()));
+        }
+        rule.patterns.extend(section.texts("prefix").unwrap_or_default().iter().map(|p| Pattern::Prefix(p.value.into())));
+        let without: Vec<Box<str>> = section.texts("without").unwrap_or_default().iter().map(|w| w.value.into()).collect();
+        let contains = section.texts("contains").unwrap_or_default();
+        rule.patterns.extend(contains.iter().map(|c| Pattern::Contains(c.value.into(), without.clone())));
+        for item in section.texts("cidr").unwrap_or_default() {
+            match item.value.parse::<Prefix>() {
+                Ok(prefix) => rule.patterns.push(Pattern::Cidr(prefix)),
+                Err(()) => self.doc.error(
+                    &item,
+                    format!("`{}` is no address prefix", item.value.escape_debug()),
+                    Some("write 203.0.113.0/24, host bits zero".into()),
+                ),
             }
         }
-    }
-
-    fn text<'s>(&'s self, section: &Section<'s>, key: &str) -> Option<Item<&'s str>> {
-        section.text(key).or_else(|| self.defaults.and_then(|d| d.text(key)))
-    }
-
-    fn choice<'s, T: Copy>(&'s self, section: &Section<'s>, key: &str, words: &[(&str, T)]) -> Option<T> {
-        let item = self.text(section, key)?;
-        choose(self.doc, &item, words).map(|item| item.value)
-    }
-
-    fn draft<'s>(&'s self, section: &Section<'s>, block: &str) -> Option<Draft> {
-        let id = section.required_text("id").filter(|id| self.good_id(id));
-        let (fields, patterns) = match block {
-            "names" => self.names(section),
-            "sign" => self.sign(section),
-            _ => self.networks(section),
-        };
-        let indicator = self.indicator(section, id.as_ref().map_or("", |id| id.value), &fields);
-        let spot = Spot { file: self.index, at: id.as_ref()?.span.start };
-        let patterns = patterns.into_iter().map(|(p, at)| (p, Spot { file: self.index, at })).collect();
-        Some(Draft { indicator: indicator?, layer: self.file.layer, fields, patterns, spot })
-    }
-
-    fn good_id(&self, id: &Item<&str>) -> bool {
-        let prefix = format!("{}.", self.app);
-        if !is_id(id.value) {
-            self.doc.error(id, format!("`{}` is no id", id.value), Some("lower-case letters, digits, `-` and `.` between parts".into()));
-        } else if !id.value.starts_with(&prefix) {
-            let help = format!("this file is about `{}`: write `{prefix}{}`", self.app, id.value.rsplit('.').next().unwrap_or("name"));
-            self.doc.error(id, format!("`{}` does not begin with the app's id", id.value), Some(help));
-        } else {
-            return true;
+        if field.kind != FieldKind::Address && rule.patterns.iter().any(|p| matches!(p, Pattern::Cidr(_))) {
+            let problem = Item { value: (), ..section.here() };
+            self.doc.error(&problem, format!("{} holds no addresses, so `cidr` can never match", field.name), None);
         }
-        false
     }
 
-    /// Everything but the patterns.
-    fn indicator<'s>(&'s self, section: &Section<'s>, id: &str, fields: &[&'static Field]) -> Option<Indicator> {
-        let before = self.problems();
-        let effect = self.choice(section, "effect", &Effect::WORDS).unwrap_or(Effect::Evidence);
-        let surface = self.choice(section, "surface", &Surface::WORDS).unwrap_or(Surface::App);
-        let confidence = self.choice(section, "confidence", &Confidence::WORDS);
-        let class = self.text(section, "class").map_or("", |t| t.value);
-        if class.is_empty() {
-            section.missing("class");
+    fn field(&self, item: &Item<&str>) -> Option<&'static Field> {
+        let found = self.fields.iter().copied().find(|f| f.name == item.value);
+        if found.is_none() {
+            let help = nearest(item.value, self.fields.iter().map(|f| f.name)).map(|n| format!("did you mean `{n}`?"));
+            self.doc.error(
+                item,
+                format!("there is no field `{}`", item.value.escape_debug()),
+                help.or(Some("see `ringfence fields`".into())),
+            );
         }
-        let weights = self.weights(section, effect, confidence, class, surface);
-        let low = section.flag("low").map_or(confidence == Some(Confidence::Low), |f| f.value) && effect == Effect::Evidence;
-        let source = self.text(section, "source").map_or("", |t| t.value);
+        found
+    }
+
+    fn field_list(&self, section: &Section<'d>) -> Vec<&'static Field> {
+        section.texts("fields").unwrap_or_default().iter().filter_map(|f| self.field(f)).collect()
+    }
+
+    /// What every rule has.
+    fn common(&self, section: &Section<'d>, confidence: Option<Confidence>) -> Option<Rule> {
+        let id = section.required_text("id").filter(|id| valid_word(self.doc, id));
+        let class = section.required_text("class").filter(|c| valid_word(self.doc, c)).map_or("", |c| c.value);
+        let effect = section.choice("effect", &EFFECTS).map_or(Effect::Evidence, |e| e.value);
+        let surface = section.choice("surface", &Surface::WORDS).map_or(Surface::App, |s| s.value);
+        let (weight, dns_weight) = self.weights(section, confidence, class, effect);
+        let low = confidence == Some(Confidence::Low);
+        let teaches = section.choice("teaches", &TEACHES).map_or_else(|| default_teaches(effect, surface, low, weight), |t| t.value);
+        let starts = section.flag("starts").map_or(effect == Effect::Evidence && !low, |s| s.value);
+        let source = section.text("source").map_or(self.source, |s| s.value);
         if source.is_empty() {
             section.missing("source");
         }
-        let taught = match confidence {
-            Some(confidence) if fields.iter().any(|f| f.kind == FieldKind::Name) => teaches(confidence, surface, effect),
-            _ => super::Teaches::Nobody,
-        };
-        let starts = section.flag("starts").map_or(true, |f| f.value) && !low && effect == Effect::Evidence && weights.weight > 0.0;
+        let listed = |key| section.texts(key).unwrap_or_default().iter().map(|t| Box::from(t.value)).collect();
+        let app = section.text("app").map_or(self.app, |a| a.value);
         let indicator = Indicator {
-            id: id.into(),
-            app: self.app.into(),
+            id: id.as_ref()?.value.into(),
+            app: app.into(),
             surface,
             class: class.into(),
-            region: self.text(section, "region").map_or("", |t| t.value).into(),
-            weight: weights.weight,
-            dns_weight: weights.dns,
-            family: section.choice("family", &Family::ALL.map(|f| (f.letter(), f))).map(|f| f.value),
-            signal: section.choice("signal", &SIGNALS.map(|s| (s, s))).map(|s| s.value),
+            region: section.text("region").map_or("", |r| r.value).into(),
+            weight,
+            dns_weight,
+            family: None,
+            signal: None,
             starts,
             low,
-            teaches: self.choice(section, "teaches", &super::Teaches::WORDS).unwrap_or(taught),
+            teaches,
             effect,
             source: source.into(),
-            false_alarms: self.text(section, "false_alarms").map_or("", |t| t.value).into(),
-            maturity: self.choice(section, "maturity", &Maturity::WORDS).unwrap_or(Maturity::Incubating),
-            file: self.file.name.as_str().into(),
+            false_alarms: section.text("false_alarms").map_or("", |f| f.value).into(),
+            maturity: section.choice("maturity", &Maturity::WORDS).map_or(Maturity::Incubating, |m| m.value),
+            file: self.file.into(),
             line: self.doc.line_of(section.span.start),
         };
-        (self.problems() == before && !id.is_empty()).then_some(indicator)
+        Some(Rule { indicator, fields: Vec::new(), patterns: Vec::new(), hits: listed("hits"), misses: listed("misses") })
     }
 
-    /// How many errors there are so far: an indicator with one of its own is not built.
-    fn problems(&self) -> usize {
-        self.doc.error_count()
-    }
-
-    fn weights<'s>(
-        &'s self,
-        section: &Section<'s>,
-        effect: Effect,
-        confidence: Option<Confidence>,
-        class: &str,
-        surface: Surface,
-    ) -> Weights {
-        let in_range = |item: Item<f64>| {
+    fn weights(&self, section: &Section<'d>, confidence: Option<Confidence>, class: &str, effect: Effect) -> (f64, f64) {
+        let read = |key: &str| {
+            let item = section.float(key)?;
             if (0.0..=1.0).contains(&item.value) {
                 return Some(item.value);
             }
             self.doc.error(&item, format!("{} is no weight", item.value), Some("a weight lies between 0 and 1".into()));
             None
         };
-        let (stated, dns) = (section.float("weight").and_then(in_range), section.float("dns_weight").and_then(in_range));
+        let by_scale = confidence.map(|c| weights(c, class));
+        let (weight, dns) = (read("weight"), read("dns_weight"));
         if effect != Effect::Evidence {
-            if let Some(item) = section.float("weight").filter(|w| w.value > 0.0) {
-                self.doc.error(&item, "only evidence has a weight", Some("leave `weight` out, or `effect`".into()));
-            }
-            return Weights { weight: 0.0, dns: 0.0 };
+            return (0.0, 0.0);
         }
-        let weights = match (stated, confidence) {
-            (Some(weight), _) => Weights::strong(weight),
-            (None, Some(confidence)) => Weights::of(confidence, class, surface),
-            (None, None) => {
-                if section.node("weight").is_none() && section.node("confidence").is_none() {
-                    let help = "say `confidence = \"high\"`, \"medium\" or \"low\", or a `weight`".to_string();
-                    self.doc.problem(
-                        Severity::Error,
-                        section.span.clone(),
-                        &format!("{}.confidence", section.key),
-                        "is missing".into(),
-                        Some(help),
-                    );
-                }
-                Weights { weight: 0.0, dns: 0.0 }
-            }
-        };
-        Weights { dns: dns.unwrap_or(weights.dns), ..weights }
-    }
-
-    /// A declared field by its name, or a problem.
-    fn field(&self, name: &Item<&str>) -> Option<&'static Field> {
-        let found = self.known.iter().copied().find(|f| f.name == name.value);
-        if found.is_none() {
-            let help = nearest(name.value, self.known.iter().map(|f| f.name)).map_or_else(
-                || "`ringfence fields` lists every field".to_string(),
-                |near| format!("did you mean `{near}`? `ringfence fields` lists every field"),
-            );
-            self.doc.error(name, format!("there is no field `{}`", name.value), Some(help));
+        if weight.is_none() && by_scale.is_none() && section.node("weight").is_none() {
+            section.missing("weight");
         }
-        found
-    }
-
-    /// The fields that an indicator names, all of one kind; or, where it names none, all that can be evidence.
-    fn fields_of(&self, section: &Section<'_>, kind: FieldKind, instead: &str) -> Vec<&'static Field> {
-        let Some(names) = section.texts("fields") else {
-            return self.known.iter().copied().filter(|f| f.kind == kind && f.family.is_some()).collect();
-        };
-        let fields: Vec<_> = names.iter().filter_map(|name| self.field(name).map(|f| (name, f))).collect();
-        for (name, field) in &fields {
-            if field.kind != kind {
-                let message = format!("`{}` holds {}", field.name, kind_words(field.kind));
-                self.doc.error(*name, message, Some(format!("write it under {instead}")));
-            }
-        }
-        fields.into_iter().filter(|(_, f)| f.kind == kind).map(|(_, f)| f).collect()
-    }
-
-    /// `[[names]]`: host names on every name field.
-    fn names(&self, section: &Section<'_>) -> Looks {
-        let fields = self.fields_of(section, FieldKind::Name, "[[sign]], or [[networks]] for addresses");
-        let Some(items) = self.list(section, "names") else { return (fields, Vec::new()) };
-        let work = section.text("effect").is_some_and(|e| e.value == "work-service");
-        let mut patterns = Vec::new();
-        for item in items {
-            match NamePattern::parse(item.value) {
-                Ok(name) if name.below() && name.depth() == 1 && !work => {
-                    let message = format!("`{name}` is every name under a top-level domain");
-                    self.doc.error(&item, message, Some("name the domain as well: `.example.com`".into()));
-                }
-                Ok(name) => {
-                    if item.value.starts_with("*.") {
-                        let help = format!("for the name and all below it write `{}`", &item.value[1..]);
-                        self.doc.warn(&item, format!("`{name}` is exactly one label more than `{}`", &item.value[2..]), Some(help));
-                    }
-                    patterns.push((Pattern::Name(name), item.span.start));
-                }
-                Err(problem) => self.doc.error(&item, problem.message, Some(problem.help)),
-            }
-        }
-        (fields, patterns)
-    }
-
-    /// `[[networks]]`: prefixes on every address field.
-    fn networks(&self, section: &Section<'_>) -> Looks {
-        let fields = self.fields_of(section, FieldKind::Address, "[[names]] for names, [[sign]] for the rest");
-        let Some(items) = self.list(section, "prefixes") else { return (fields, Vec::new()) };
-        let mut patterns = Vec::new();
-        for item in items {
-            match Prefix::from_str(item.value) {
-                Ok(prefix) if prefix.len < if prefix.addr.is_ipv4() { 8 } else { 16 } => {
-                    let message = format!("`{prefix}` is too much of the internet to mean anything");
-                    self.doc.error(&item, message, Some("at least /8, for IPv6 /16".into()));
-                }
-                Ok(prefix) => patterns.push((Pattern::Network(prefix), item.span.start)),
-                Err(()) => self.doc.error(&item, format!("`{}` is no prefix", item.value), Some(prefix_help(item.value))),
-            }
-        }
-        (fields, patterns)
-    }
-
-    fn list<'s>(&self, section: &Section<'s>, key: &str) -> Option<Vec<Item<&'s str>>> {
-        let items = section.texts(key);
-        if section.node(key).is_none() {
-            section.missing(key);
-        } else if items.as_ref().is_some_and(Vec::is_empty) {
-            let node = section.node(key)?;
-            self.doc.error(&node, "is empty: the indicator would never fire", None);
-        }
-        items
-    }
-
-    /// `[[sign]]`: one field, compared as its kind allows.
-    fn sign(&self, section: &Section<'_>) -> Looks {
-        let Some(name) = section.required_text("field") else { return (Vec::new(), Vec::new()) };
-        let Some(field) = self.field(&name) else {
-            for key in ["equals", "prefix", "contains", "not_contains"] {
-                section.node(key);
-            }
-            return (Vec::new(), Vec::new());
-        };
-        let instead = match field.kind {
-            FieldKind::Name => Some("[[names]]"),
-            FieldKind::Address => Some("[[networks]]"),
-            _ => None,
-        };
-        if let Some(instead) = instead {
-            self.doc.error(&name, format!("`{}` holds {}", field.name, kind_words(field.kind)), Some(format!("write it under {instead}")));
-            return (Vec::new(), Vec::new());
-        }
-        let patterns = if field.kind == FieldKind::Number { self.numbers(section) } else { self.texts(section, field) };
-        if patterns.is_empty() && ["equals", "prefix", "contains"].iter().all(|key| section.node(key).is_none()) {
-            section.missing("equals");
-        }
-        (vec![field], patterns)
-    }
-
-    fn numbers(&self, section: &Section<'_>) -> Vec<(Pattern, usize)> {
-        let numbers = section.numbers("equals").unwrap_or_default();
-        numbers.into_iter().map(|n| (Pattern::Number(n.value), n.span.start)).collect()
-    }
-
-    fn texts(&self, section: &Section<'_>, field: &'static Field) -> Vec<(Pattern, usize)> {
-        let but_not: Box<[Box<str>]> = section.texts("not_contains").unwrap_or_default().iter().map(|t| t.value.into()).collect();
-        let mut patterns = Vec::new();
-        for (key, how) in [("equals", TextHow::Equals), ("prefix", TextHow::Prefix), ("contains", TextHow::Contains)] {
-            for item in section.texts(key).unwrap_or_default() {
-                if let Some(text) = self.checked_text(field, how, &item) {
-                    patterns.push((Pattern::Text { how, text: text.into(), but_not: but_not.clone() }, item.span.start));
-                }
-            }
-        }
-        patterns
-    }
-
-    /// What is compared, if the field's kind allows it.
-    fn checked_text(&self, field: &'static Field, how: TextHow, item: &Item<&str>) -> Option<String> {
-        if how != TextHow::Equals && field.kind != FieldKind::Text {
-            let message = format!("`{}` holds {}, which is compared whole", field.name, kind_words(field.kind));
-            self.doc.error(item, message, Some("use `equals`".into()));
-            return None;
-        }
-        if item.value.len() < if how == TextHow::Equals { 1 } else { 3 } {
-            self.doc.error(item, format!("`{}` is in almost every value", item.value), Some("at least three characters".into()));
-            return None;
-        }
-        match field.kind {
-            FieldKind::Token(words) => {
-                let words: Vec<(&str, &str)> = words.iter().map(|w| (*w, *w)).collect();
-                choose(self.doc, item, &words).map(|word| word.value.to_string())
-            }
-            FieldKind::Hash => {
-                let good = item.value.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-                if !good {
-                    let help = format!("fingerprints are lower case: `{}`", item.value.to_ascii_lowercase());
-                    self.doc.error(item, format!("`{}` is no fingerprint", item.value), Some(help));
-                }
-                good.then(|| item.value.to_string())
-            }
-            _ => Some(item.value.to_string()),
-        }
-    }
-
-    /// `[[test]]`: what a value must, or must not, mean.
-    fn test(&self, section: &Section<'_>) -> Option<RuleTest> {
-        let fields = section.texts("field").map(|names| names.iter().filter_map(|n| self.field(n)).collect::<Vec<_>>());
-        let fields = fields.unwrap_or_else(|| {
-            let evidence = |f: &&'static Field| f.kind == FieldKind::Name && f.family.is_some();
-            self.known.iter().copied().filter(evidence).collect()
-        });
-        let values = self.list(section, "value");
-        let expect = section.required_text("expect")?;
-        let not = section.texts("not").unwrap_or_default();
-        let note = section.text("note").map_or("", |t| t.value);
-        let owned = |items: &[Item<&str>]| items.iter().map(|i| i.value.into()).collect();
-        Some(RuleTest {
-            fields,
-            values: owned(&values?),
-            expect: if expect.value == "none" { Expect::Nothing } else { Expect::Indicator(expect.value.into()) },
-            not: owned(&not),
-            note: note.into(),
-            file: self.file.name.as_str().into(),
-            line: self.doc.line_of(section.span.start),
-            layer: self.file.layer,
-            spot: Spot { file: self.index, at: expect.span.start },
-        })
+        let weight_or = weight.or(by_scale.map(|s| s.0)).unwrap_or(0.0);
+        (weight_or, dns.or(weight).or(by_scale.map(|s| s.1)).unwrap_or(weight_or))
     }
 }
 
-fn kind_words(kind: FieldKind) -> &'static str {
-    match kind {
-        FieldKind::Name => "names",
-        FieldKind::Text => "free text",
-        FieldKind::Token(_) => "words of its own",
-        FieldKind::Hash => "fingerprints",
-        FieldKind::Number => "numbers",
-        FieldKind::Address => "addresses",
-        FieldKind::List => "lists of texts",
+/// App signs teach the whole sensor, web signs the same client, low signs only what is confirmed already.
+fn default_teaches(effect: Effect, surface: Surface, low: bool, weight: f64) -> Teaches {
+    match (effect, surface, low) {
+        (Effect::Disguise | Effect::Context | Effect::WorkService, ..) => Teaches::Nobody,
+        (_, Surface::Web, true) => Teaches::ConfirmedWeb,
+        (_, _, true) => Teaches::Nobody,
+        (_, Surface::Web, false) => Teaches::Client,
+        _ if weight >= 0.80 => Teaches::Sensor,
+        _ => Teaches::Nobody,
     }
-}
-
-fn prefix_help(text: &str) -> String {
-    let masked = text.split_once('/').and_then(|(addr, len)| Prefix::new(addr.parse().ok()?, len.parse().ok()?));
-    masked.map_or("write it like `192.0.2.0/24` or `2001:db8::/32`".into(), |p| format!("host bits are set: did you mean `{p}`?"))
 }

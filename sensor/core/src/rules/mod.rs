@@ -3,25 +3,16 @@
 //! Reads rule files from text and matches field values. Must not know dissectors (the field list is passed in), flows,
 //! devices or policy.
 
-mod explain;
+mod check;
 mod file;
 mod indicator;
 mod names;
-mod pattern;
 mod prefixes;
 mod scale;
-mod selftest;
 mod set;
-mod texts;
 
-pub use explain::{Explanation, Near, Outcome, Reason};
-pub use file::{Layer, RuleFile};
+pub use check::{Coverage, TestFailure};
+pub use file::{Pattern, Rule, RuleFile};
 pub use indicator::{Effect, Indicator, IndicatorId, Maturity, Region, Surface, Teaches};
-pub use names::{LOCAL_SUFFIXES, RUNTIME_SUFFIXES_MAX, Suffixes};
-pub use pattern::{NamePattern, Pattern, TextHow};
-pub use scale::{Confidence, SIGNALS};
-pub use selftest::{Expect, RuleTest, TestOutcome, TestRun, Untested};
-pub use set::{AppInfo, RuleSet};
-
-#[cfg(test)]
-mod testing;
+pub use names::{LOCAL_SUFFIXES, Names};
+pub use set::{RuleSet, SERVER};

@@ -1,318 +1,269 @@
-//! Which name pattern a host name matches: the longest of all, found by a walk over its labels from the right.
+//! Host names: exact, suffix on a label boundary, wildcard inside one label. The longest pattern wins.
 //!
-//! The cost of a look-up depends on the length of the name, not on the number of patterns, and nothing is allocated. Names
-//! come off the wire: they may be any bytes. Must not know what the ids mean.
+//! One look-up walks the labels of a name from the right, with one hash look-up each: its cost does not grow with the number of
+//! patterns.
 
 use std::collections::HashMap;
 
 use super::indicator::IndicatorId;
-use super::pattern::NamePattern;
 
-/// Suffixes that resolvers append to names on local networks (`webpush.web.wechat.com.lan`).
-pub const LOCAL_SUFFIXES: [&str; 9] = ["lan", "local", "home", "home.arpa", "internal", "intranet", "localdomain", "corp", "fritz.box"];
+/// Search suffixes that resolvers append to every name; stripped before matching. RFC 6762 appendix G, RFC 8375, common routers.
+pub const LOCAL_SUFFIXES: &[&str] = &["lan", "local", "home", "home.arpa", "internal", "intranet", "localdomain", "corp", "fritz.box"];
 
-/// Local suffixes that may be added at run time: they come from DHCP, which anyone on the network can send.
-pub const RUNTIME_SUFFIXES_MAX: usize = 64;
+/// The longest name that is looked at (RFC 1035 section 2.3.4: 255 octets on the wire, 253 in text); longer ones match nothing.
+const NAME_MAX: usize = 253;
 
-/// Wildcard patterns below one parent; more would make a look-up slow.
-pub const GLOBS_MAX: usize = 32;
-
-/// Bytes of one label at most (RFC 1035 section 2.3.4).
-const LABEL_MAX: usize = 63;
-
-/// A set of fields, one bit each.
-pub type FieldBits = u64;
-
-/// One pattern with the fields it stands on.
-#[derive(Clone, Debug)]
-pub struct NameEntry {
-    /// The pattern.
-    pub pattern: NamePattern,
-    /// The fields.
-    pub fields: FieldBits,
-    /// The indicator that it belongs to.
-    pub id: IndicatorId,
+/// What stands at one suffix.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// This name itself.
+    exact: Option<IndicatorId>,
+    /// This name and everything below.
+    below: Option<IndicatorId>,
+    /// Patterns for the one label before this suffix: (before the star, after it), longest first.
+    stars: Vec<(Box<str>, Box<str>, IndicatorId)>,
 }
 
-/// What a slot of the table holds.
+/// All name patterns of a rule set.
+#[derive(Clone, Debug)]
+pub struct Names {
+    places: HashMap<Box<str>, Place>,
+    local: Vec<Box<str>>,
+}
+
+/// Why a pattern is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Empty,
-    /// The name itself; `value` is the indicator.
-    Exact,
-    /// The name and all below; `value` is the indicator.
-    Suffix,
-    /// Wildcards stand in the label before this name; `value` is the index of their list.
-    Parent,
+pub(super) enum BadName {
+    /// Empty, too long, an empty label, or a character that no host name has.
+    Malformed,
+    /// More than one star, or a star outside the first label.
+    Star,
+    /// A whole top-level domain.
+    TooShort,
+    /// Not in lower case.
+    Case,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    /// The upper half of the hash.
-    tag: u32,
-    /// Where the text begins in the arena.
-    at: u32,
-    value: u32,
-    /// The index of the field set.
-    fields: u16,
-    len: u8,
-    kind: Kind,
-}
-
-const EMPTY: Slot = Slot { tag: 0, at: 0, value: 0, fields: 0, len: 0, kind: Kind::Empty };
-
-/// A label with one `*`: before, behind.
-#[derive(Clone, Debug)]
-struct Glob {
-    before: Box<str>,
-    behind: Box<str>,
-    below: bool,
-    fields: FieldBits,
-    id: IndicatorId,
-}
-
-/// All name patterns of a rule set. About 52 bytes for each: two 16-byte slots and its text.
-#[derive(Clone, Debug)]
-pub struct NameTable {
-    slots: Box<[Slot]>,
-    text: Box<[u8]>,
-    sets: Box<[FieldBits]>,
-    globs: Box<[Vec<Glob>]>,
-    /// Bytes of the longest pattern.
-    longest: usize,
-}
-
-/// A match, and how it compares with others: more labels first, then exact before suffix before wildcard, then the
-/// wildcard with more letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Match {
-    /// Labels of the pattern.
-    pub labels: usize,
-    rank: u8,
-    letters: usize,
-    /// The indicator.
-    pub id: IndicatorId,
-}
-
-impl NameTable {
-    /// Builds from patterns of which none stands twice on the same field.
-    pub fn build(entries: &[NameEntry]) -> NameTable {
-        let mut table = Builder::with_capacity(entries.len());
-        for entry in entries {
-            let labels = entry.pattern.labels();
-            match entry.pattern.wildcard() {
-                None => {
-                    let kind = if entry.pattern.below() { Kind::Suffix } else { Kind::Exact };
-                    table.insert(labels, kind, entry.id.0, entry.fields);
-                }
-                Some((before, behind, parent)) => {
-                    let list = table.parent(parent);
-                    let glob = Glob {
-                        before: before.into(),
-                        behind: behind.into(),
-                        below: entry.pattern.below(),
-                        fields: entry.fields,
-                        id: entry.id,
-                    };
-                    table.globs[list].push(glob);
-                }
-            }
-        }
-        table.finish()
-    }
-
-    /// The longest match of `name` on a field.
-    pub fn find(&self, name: &[u8], field: FieldBits) -> Option<Match> {
-        let name = name.strip_suffix(b".").unwrap_or(name);
-        let mut best: Option<Match> = None;
-        let mut hash = HASH_START;
-        let mut labels = 0;
-        for (i, byte) in name.iter().enumerate().rev().take(self.longest) {
-            hash = hash_step(hash, *byte);
-            let starts_label = i == 0 || name[i - 1] == b'.';
-            if starts_label && *byte != b'.' {
-                labels += 1;
-                self.at_boundary(name, i, labels, hash, field, &mut best);
-            }
-        }
-        best
-    }
-
-    /// Looks at the name from byte `i` on, which is a whole number of labels.
-    fn at_boundary(&self, name: &[u8], i: usize, labels: usize, hash: u64, field: FieldBits, best: &mut Option<Match>) {
-        let (own, before) = (&name[i..], &name[..i]);
-        let mut at = hash as usize & (self.slots.len() - 1);
-        while self.slots[at].kind != Kind::Empty {
-            let slot = &self.slots[at];
-            at = (at + 1) & (self.slots.len() - 1);
-            if slot.tag != (hash >> 32) as u32 || !self.text_of(slot).eq_ignore_ascii_case(own) {
-                continue;
-            }
-            let on_field = self.sets[usize::from(slot.fields)] & field != 0;
-            let id = IndicatorId(slot.value);
-            match slot.kind {
-                Kind::Exact if on_field && i == 0 => consider(best, Match { labels, rank: 2, letters: 0, id }),
-                Kind::Suffix if on_field => consider(best, Match { labels, rank: 1, letters: 0, id }),
-                Kind::Parent => self.globs_of(slot.value, before, labels + 1, field, best),
-                _ => {}
-            }
-        }
-    }
-
-    fn text_of(&self, slot: &Slot) -> &[u8] {
-        &self.text[slot.at as usize..][..usize::from(slot.len)]
-    }
-
-    /// Tries the wildcards of one parent on the label that ends `before` (which ends in a dot).
-    fn globs_of(&self, list: u32, before: &[u8], labels: usize, field: FieldBits, best: &mut Option<Match>) {
-        let Some(before) = before.strip_suffix(b".") else { return };
-        let reach = &before[before.len().saturating_sub(LABEL_MAX + 1)..];
-        let label = reach.rsplit(|b| *b == b'.').next().unwrap_or(reach);
-        if label.is_empty() || label.len() > LABEL_MAX {
-            return;
-        }
-        for glob in &self.globs[list as usize] {
-            let letters = glob.before.len() + glob.behind.len();
-            let fits = glob.fields & field != 0 && (glob.below || label.len() == before.len()) && letters <= label.len();
-            if fits
-                && label[..glob.before.len()].eq_ignore_ascii_case(glob.before.as_bytes())
-                && label[label.len() - glob.behind.len()..].eq_ignore_ascii_case(glob.behind.as_bytes())
-            {
-                consider(best, Match { labels, rank: 0, letters, id: glob.id });
-            }
-        }
-    }
-}
-
-fn consider(best: &mut Option<Match>, found: Match) {
-    let key = |m: &Match| (m.labels, m.rank, m.letters);
-    if best.as_ref().is_none_or(|b| key(&found) > key(b)) {
-        *best = Some(found);
-    }
-}
-
-const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// FNV-1a with a final rotation, so that both halves depend on every byte. Which names share a slot is fixed by the rules,
-/// so whoever chooses the names that are looked up cannot make the table slow.
-fn hash_step(hash: u64, byte: u8) -> u64 {
-    (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29)
-}
-
-fn hash_of(text: &[u8]) -> u64 {
-    text.iter().rev().fold(HASH_START, |hash, byte| hash_step(hash, *byte))
-}
-
-struct Builder {
-    slots: Vec<Slot>,
-    text: Vec<u8>,
-    sets: Vec<FieldBits>,
-    globs: Vec<Vec<Glob>>,
-    parents: HashMap<Box<str>, usize>,
-    longest: usize,
-}
-
-impl Builder {
-    fn with_capacity(entries: usize) -> Builder {
-        let slots = vec![EMPTY; (entries * 2).next_power_of_two().max(2)];
-        Builder { slots, text: Vec::new(), sets: Vec::new(), globs: Vec::new(), parents: HashMap::new(), longest: 0 }
-    }
-
-    /// The list of wildcards below a parent.
-    fn parent(&mut self, parent: &str) -> usize {
-        if let Some(list) = self.parents.get(parent) {
-            return *list;
-        }
-        self.globs.push(Vec::new());
-        let list = self.globs.len() - 1;
-        self.parents.insert(parent.into(), list);
-        self.insert(parent, Kind::Parent, list as u32, FieldBits::MAX);
-        list
-    }
-
-    fn insert(&mut self, text: &str, kind: Kind, value: u32, fields: FieldBits) {
-        let set = self.sets.iter().position(|s| *s == fields).unwrap_or_else(|| {
-            self.sets.push(fields);
-            self.sets.len() - 1
-        });
-        let hash = hash_of(text.as_bytes());
-        let slot = Slot { tag: (hash >> 32) as u32, at: self.text.len() as u32, value, fields: set as u16, len: text.len() as u8, kind };
-        self.text.extend_from_slice(text.as_bytes());
-        self.longest = self.longest.max(text.len());
-        let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
-        while self.slots[at].kind != Kind::Empty {
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = slot;
-    }
-
-    fn finish(self) -> NameTable {
-        NameTable {
-            slots: self.slots.into(),
-            text: self.text.into(),
-            sets: self.sets.into(),
-            globs: self.globs.into(),
-            longest: self.longest,
-        }
-    }
-}
-
-/// The local suffixes in force.
-#[derive(Clone, Debug)]
-pub struct Suffixes(Vec<Box<str>>);
-
-impl Default for Suffixes {
+impl Default for Names {
     fn default() -> Self {
-        Suffixes(LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect())
+        Names::new()
     }
 }
 
-impl Suffixes {
-    /// Adds a suffix that the network announces (DHCP options 15 and 119) or that the operator configures; `false` when it is
-    /// no name, known already, or one too many.
-    pub fn add(&mut self, suffix: &[u8]) -> bool {
-        let Ok(text) = std::str::from_utf8(suffix) else { return false };
-        let text = text.trim_matches('.').to_ascii_lowercase();
-        let valid = NamePattern::parse(&text).is_ok_and(|p| p.wildcard().is_none());
-        if !valid || self.0.len() >= LOCAL_SUFFIXES.len() + RUNTIME_SUFFIXES_MAX || self.0.iter().any(|s| **s == *text) {
-            return false;
+impl Names {
+    /// No patterns; the built-in local suffixes.
+    pub fn new() -> Self {
+        Names { places: HashMap::new(), local: LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect() }
+    }
+
+    /// Strips one more local suffix from now on.
+    pub fn add_local(&mut self, suffix: &str) {
+        let suffix = suffix.trim_matches('.').to_ascii_lowercase();
+        if !suffix.is_empty() && suffix.len() < NAME_MAX && !self.local.iter().any(|s| **s == *suffix) && self.local.len() < 64 {
+            self.local.push(suffix.into());
+            self.local.sort_by_key(|s| std::cmp::Reverse(s.len()));
         }
-        self.0.push(text.into());
-        true
     }
 
-    /// `name` without the longest local suffix, and that suffix; `None` when it has none.
-    pub fn strip<'n>(&self, name: &'n [u8]) -> Option<(&'n [u8], &str)> {
-        let name = name.strip_suffix(b".").unwrap_or(name);
-        let longest = self.0.iter().filter(|suffix| ends_in(name, suffix.as_bytes())).max_by_key(|suffix| suffix.len())?;
-        Some((&name[..name.len() - longest.len() - 1], longest))
+    /// Adds a pattern; the indicator that had it before, if any.
+    pub(super) fn add(&mut self, pattern: &str, id: IndicatorId) -> Option<IndicatorId> {
+        if let Some((label, rest)) = pattern.split_once('.').filter(|(label, _)| label.contains('*')) {
+            let (before, after) = label.split_once('*').unwrap_or((label, ""));
+            let stars = &mut self.places.entry(rest.into()).or_default().stars;
+            if let Some(known) = stars.iter_mut().find(|(b, a, _)| **b == *before && **a == *after) {
+                return Some(std::mem::replace(&mut known.2, id));
+            }
+            stars.push((before.into(), after.into(), id));
+            stars.sort_by_key(|(b, a, _)| std::cmp::Reverse(b.len() + a.len()));
+            return None;
+        }
+        match pattern.strip_prefix('.') {
+            Some(suffix) => self.places.entry(suffix.into()).or_default().below.replace(id),
+            None => self.places.entry(pattern.into()).or_default().exact.replace(id),
+        }
     }
 
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|s| &**s)
+    /// The indicator with the longest pattern that a name matches: exact before suffix before wildcard.
+    ///
+    /// The name is tried as it is, and only then without a local search suffix: who announces `com` as one hides nothing.
+    pub fn find(&self, name: &[u8]) -> Option<IndicatorId> {
+        let mut buffer = [0; NAME_MAX];
+        let name = normalised(name, &mut buffer)?;
+        self.longest(name).or_else(|| self.longest(self.stripped(name)?))
+    }
+
+    fn longest(&self, name: &str) -> Option<IndicatorId> {
+        // From the longest suffix to the shortest: the first hit is the longest match.
+        let mut rest = name;
+        let mut label_before: Option<&str> = None;
+        loop {
+            if let Some(place) = self.places.get(rest) {
+                let exact = if label_before.is_none() { place.exact } else { None };
+                let star = || {
+                    let label = label_before.filter(|l| name.len() == l.len() + 1 + rest.len())?;
+                    place
+                        .stars
+                        .iter()
+                        .find(|(b, a, _)| label.len() > b.len() + a.len() && label.starts_with(&**b) && label.ends_with(&**a))
+                        .map(|s| s.2)
+                };
+                if let Some(id) = exact.or_else(star).or(place.below) {
+                    return Some(id);
+                }
+            }
+            let (label, shorter) = rest.split_once('.')?;
+            (label_before, rest) = (Some(label), shorter);
+        }
+    }
+
+    /// The name without a local search suffix, where it has one.
+    fn stripped<'n>(&self, name: &'n str) -> Option<&'n str> {
+        self.local.iter().find_map(|suffix| {
+            let head = name.strip_suffix(&**suffix)?.strip_suffix('.')?;
+            head.contains('.').then_some(head)
+        })
     }
 }
 
-/// Whether `name` has `suffix` as its last whole labels, and something before it.
-fn ends_in(name: &[u8], suffix: &[u8]) -> bool {
-    name.len() > suffix.len() + 1
-        && name[name.len() - suffix.len() - 1] == b'.'
-        && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+/// Lower case, without the final dot. `None` for what can be no host name.
+fn normalised<'b>(name: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b str> {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let room = buffer.get_mut(..name.len())?;
+    for (to, from) in room.iter_mut().zip(name) {
+        if !from.is_ascii_graphic() {
+            return None;
+        }
+        *to = from.to_ascii_lowercase();
+    }
+    std::str::from_utf8(room).ok().filter(|n| !n.is_empty())
 }
 
-/// The longest match, with and without the local suffix. Both are tried: a local suffix may be the organisation's own
-/// domain, with rules below it, or be announced by someone who wants `qq.com` to disappear. Of equals the stripped one wins.
-pub fn find_local(table: &NameTable, suffixes: &Suffixes, name: &[u8], field: FieldBits) -> Option<Match> {
-    let whole = table.find(name, field);
-    let stripped = suffixes.strip(name).and_then(|(rest, _)| table.find(rest, field));
-    match (whole, stripped) {
-        (Some(whole), Some(stripped)) if whole.labels > stripped.labels => Some(whole),
-        (whole, stripped) => stripped.or(whole),
+/// Whether a pattern is well formed.
+pub(super) fn validate(pattern: &str) -> Result<(), BadName> {
+    let body = pattern.strip_prefix('.').unwrap_or(pattern);
+    let labels: Vec<&str> = body.split('.').collect();
+    let ok_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
+    if body.is_empty() || body.len() > NAME_MAX || labels.iter().any(|l| l.is_empty() || l.len() > 63 || !l.chars().all(ok_char)) {
+        return Err(BadName::Malformed);
     }
+    if body.chars().any(|c| c.is_ascii_uppercase()) {
+        return Err(BadName::Case);
+    }
+    let stars = body.matches('*').count();
+    if stars > 1 || (stars == 1 && (pattern.starts_with('.') || !labels.first().is_some_and(|l| l.contains('*')))) {
+        return Err(BadName::Star);
+    }
+    if labels.len() < 2 {
+        return Err(BadName::TooShort);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-#[path = "names_tests.rs"]
-mod tests;
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(patterns: &[&str]) -> Names {
+        let mut names = Names::new();
+        for (i, p) in patterns.iter().enumerate() {
+            validate(p).expect("well formed");
+            names.add(p, IndicatorId(i as u32));
+        }
+        names
+    }
+
+    #[test]
+    fn longest_match_wins() {
+        let n = names(&[".qq.com", ".weixin.qq.com", "*long.weixin.qq.com", "mp.weixin.qq.com", ".map.qq.com"]);
+        let find = |name: &str| n.find(name.as_bytes()).map(|id| id.0);
+        assert_eq!(find("qq.com"), Some(0));
+        assert_eq!(find("a.b.qq.com"), Some(0));
+        assert_eq!(find("x.weixin.qq.com"), Some(1));
+        assert_eq!(find("szlong.weixin.qq.com"), Some(2));
+        assert_eq!(find("long.weixin.qq.com"), Some(1), "a star stands for at least one character");
+        assert_eq!(find("a.szlong.weixin.qq.com"), Some(1), "and for one label only");
+        assert_eq!(find("mp.weixin.qq.com"), Some(3));
+        assert_eq!(find("x.mp.weixin.qq.com"), Some(1));
+        assert_eq!(find("apis.map.qq.com"), Some(4));
+        assert_eq!(find("xqq.com"), None);
+    }
+
+    #[test]
+    fn case_dots_suffixes_and_look_alikes() {
+        let n = names(&["web.wechat.com", ".weixin.qq.com"]);
+        let find = |name: &[u8]| n.find(name).map(|id| id.0);
+        assert_eq!(find(b"WEB.WeChat.COM."), Some(0));
+        assert_eq!(find(b"web.wechat.com.lan"), Some(0));
+        assert_eq!(find(b"web.wechat.com.fritz.box"), Some(0));
+        for miss in [
+            &b"web.wechat.com.evil.example"[..],
+            b"notweixin.qq.com",
+            b"web-wechat.com",
+            b"",
+            b".",
+            b"..",
+            b"web.wechat.com\0",
+            b"\xff.weixin.qq.com",
+            b"lan",
+        ] {
+            assert_eq!(find(miss), None, "{:?}", String::from_utf8_lossy(miss));
+        }
+        assert_eq!(find(&[b'a'; 70_000]), None);
+        let deep = format!("{}weixin.qq.com", "a.".repeat(110));
+        assert_eq!(find(deep.as_bytes()), Some(1));
+        let mut n = n;
+        n.add_local("com");
+        assert_eq!(n.find(b"web.wechat.com").map(|i| i.0), Some(0), "an announced suffix hides nothing");
+        n.add_local("Branch.Example.org.");
+        assert_eq!(n.find(b"web.wechat.com.branch.example.org").map(|i| i.0), Some(0));
+    }
+
+    #[test]
+    fn bad_patterns() {
+        for (pattern, why) in [
+            ("", BadName::Malformed),
+            (".", BadName::Malformed),
+            ("a..b", BadName::Malformed),
+            ("a b.c", BadName::Malformed),
+            ("A.example", BadName::Case),
+            ("*.*.example", BadName::Star),
+            ("a.*.example", BadName::Star),
+            (".*x.example", BadName::Star),
+            (".com", BadName::TooShort),
+        ] {
+            assert_eq!(validate(pattern), Err(why), "{pattern}");
+        }
+    }
+
+    /// The naive model: try every pattern, keep the longest.
+    fn naive(patterns: &[String], name: &str) -> Option<u32> {
+        let rank = |p: &String| -> Option<(usize, u8)> {
+            if let Some(suffix) = p.strip_prefix('.') {
+                return (name == suffix || name.ends_with(&format!(".{suffix}"))).then_some((suffix.len(), 1));
+            }
+            if let Some((label, rest)) = p.split_once('.').filter(|(l, _)| l.contains('*')) {
+                let (b, a) = label.split_once('*')?;
+                let (first, tail) = name.split_once('.')?;
+                let fits = tail == rest && first.len() > b.len() + a.len() && first.starts_with(b) && first.ends_with(a);
+                return fits.then_some((rest.len(), 2));
+            }
+            (p == name).then_some((p.len(), 3))
+        };
+        let best = patterns.iter().enumerate().filter_map(|(i, p)| rank(p).map(|r| (r, p.len(), std::cmp::Reverse(i)))).max()?;
+        Some(best.2.0 as u32)
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_trying_every_pattern(
+            patterns in proptest::collection::btree_set("(\\.|\\*|)[ab]{1,2}(\\.[ab]{1,2}){1,3}", 1..12),
+            name in "[ab]{1,3}(\\.[ab]{1,2}){1,4}",
+        ) {
+            let patterns: Vec<String> = patterns.into_iter().collect();
+            let n = names(&patterns.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(n.find(name.as_bytes()).map(|i| i.0), naive(&patterns, &name));
+        }
+    }
+}
