@@ -2,6 +2,9 @@
 //!
 //! Records are consumed as they come (RFC 8446 section 5.1); only handshake messages that are wanted are kept, bounded.
 
+#[cfg(test)]
+mod tests;
+
 use crate::coverage::Blind;
 use crate::limits::{Limit, TLS_HELLO_MAX};
 use crate::record::Sink;
@@ -31,6 +34,9 @@ const CERTIFICATE: u8 = 11;
 
 /// A record holds at most 2^14 bytes and what encryption adds (RFC 5246 section 6.2.3).
 const RECORD_MAX: usize = (1 << 14) + 2048;
+
+/// Bytes by which a ClientHello is told from something encrypted.
+const HELLO_HEAD: usize = 5;
 
 /// Records of one direction that are looked at before a hello: a hello in 1-byte records, and as many empty ones before it.
 const RECORDS_MAX: u32 = 80_000;
@@ -149,6 +155,9 @@ impl Dissector for Tls {
             let length = usize::from(u16::from_be_bytes([high, low]));
             if !is_record_start(header) || length > RECORD_MAX {
                 return Progress::Done;
+            }
+            if side.ciphered && kind == HANDSHAKE && after.len() < HELLO_HEAD.min(length) {
+                return consumed(input, rest, header.len() + HELLO_HEAD.min(length));
             }
             side.begun = true;
             side.records += 1;

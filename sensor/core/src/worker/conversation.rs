@@ -4,7 +4,7 @@ use crate::coverage::Blind;
 use crate::dissect::{Carrier, DISSECTORS, Direction, Dissector, Input, Probe, Progress};
 use crate::flow::{Flow, Half, Segment};
 use crate::limits::PROBE_SEGMENTS_MAX;
-use crate::net::Endpoint;
+use crate::net::{Endpoint, Transport};
 use crate::time::Timestamp;
 
 use super::FlowState;
@@ -186,16 +186,12 @@ impl Conversation {
     }
 
     fn step(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
-        let (src, dst) = ends(flow, direction);
-        let src_mac = flow.macs.get(side(direction)).copied().flatten();
         let Conversation { halves: [forward, backward], dissector, .. } = self;
         let half = if side(direction) == 0 { forward } else { backward };
-        let bytes = half.readable();
-        let at_end = half.at_end();
-        if half.done || (bytes.is_empty() && !at_end) || (bytes.len() < half.need && !at_end) {
+        let input = stream_input(flow, half, direction, ts);
+        if half.done || ((input.bytes.is_empty() || input.bytes.len() < half.need) && !input.at_end) {
             return Next::Wait;
         }
-        let input = Input { ts, carrier: Carrier::Tcp, direction, src, dst, src_mac, bytes, at_start: half.at_start, at_end };
         if dissector.is_none() {
             return self.probe(flow, direction, ts, emitter);
         }
@@ -244,20 +240,8 @@ impl Conversation {
 
     /// Asks every dissector in table order whether these bytes are its own.
     fn probe(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
-        let (src, dst) = ends(flow, direction);
-        let src_mac = flow.macs.get(side(direction)).copied().flatten();
         let half = self.half(direction);
-        let input = Input {
-            ts,
-            carrier: Carrier::Tcp,
-            direction,
-            src,
-            dst,
-            src_mac,
-            bytes: half.readable(),
-            at_start: half.at_start,
-            at_end: half.at_end(),
-        };
+        let input = stream_input(flow, half, direction, ts);
         if input.bytes.is_empty() {
             return Next::Wait;
         }
@@ -318,27 +302,17 @@ impl Conversation {
 
     /// The flow is over: dissectors that held something back may still say it.
     pub(super) fn end(&mut self, flow: &mut Flow<FlowState>, emitter: &mut Emitter<'_>) {
+        if flow.transport != Transport::Tcp {
+            return;
+        }
         for direction in [Direction::Forward, Direction::Backward] {
-            let (src, dst) = ends(flow, direction);
-            let src_mac = flow.macs.get(side(direction)).copied().flatten();
-            let ts = flow.last;
             let Conversation { halves: [forward, backward], dissector, .. } = self;
             let half = if side(direction) == 0 { forward } else { backward };
             let Some(reader) = dissector else { return };
-            if flow.transport != crate::net::Transport::Tcp || half.done {
+            if half.done {
                 continue;
             }
-            let input = Input {
-                ts,
-                carrier: Carrier::Tcp,
-                direction,
-                src,
-                dst,
-                src_mac,
-                bytes: half.readable(),
-                at_start: half.at_start,
-                at_end: true,
-            };
+            let input = Input { at_end: true, ..stream_input(flow, half, direction, flow.last) };
             reader.read(&input, &mut emitter.on(flow, &input));
         }
     }
@@ -346,6 +320,23 @@ impl Conversation {
 
 /// Steps of the reading loop for one segment: every 1-byte record of a 64 KiB hello, with room.
 const STEPS_MAX: usize = 200_000;
+
+/// The unread bytes of one direction, as a dissector sees them.
+fn stream_input<'h>(flow: &Flow<FlowState>, half: &'h Half, direction: Direction, ts: Timestamp) -> Input<'h> {
+    let (src, dst) = ends(flow, direction);
+    let src_mac = flow.macs.get(side(direction)).copied().flatten();
+    Input {
+        ts,
+        carrier: Carrier::Tcp,
+        direction,
+        src,
+        dst,
+        src_mac,
+        bytes: half.readable(),
+        at_start: half.at_start,
+        at_end: half.at_end(),
+    }
+}
 
 fn ends(flow: &Flow<FlowState>, direction: Direction) -> (Endpoint, Endpoint) {
     match direction {

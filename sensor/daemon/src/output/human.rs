@@ -94,27 +94,23 @@ impl Page<'_> {
         };
         let sure = if f.level == Level::None { String::new() } else { format!(", {} {:.2}", f.level.name(), f.confidence) };
         writeln!(out, "{} {} {}{}", self.verdict(f.verdict), self.bold(&who(f)), what, self.dim(&sure))?;
-        self.row("where", &format!("{} ({})", f.segment, f.segment_class), out)?;
+        for (i, reason) in f.reasons.iter().enumerate() {
+            self.row(if i == 0 { "why" } else { "" }, reason, out)?;
+        }
+        self.row("policy", &f.policy, out)?;
         self.row("device", &identity(f), out)?;
-        self.row("when", &span_of(Some((f.first_seen, f.last_seen))), out)?;
+        self.row("where", &format!("{} ({}), {}", f.segment, f.segment_class, span_of(Some((f.first_seen, f.last_seen)))), out)?;
         if f.flows > 0 {
             let traffic = format!("{}, {} up, {} down", count(f.flows as usize, "flow"), bytes(f.bytes_up), bytes(f.bytes_down));
-            let instances = if f.instances > 1 { format!(", at least {} installations", f.instances) } else { String::new() };
-            self.row("traffic", &format!("{traffic}{instances}"), out)?;
-        }
-        if !f.classes.is_empty() {
             let regions = if f.regions.is_empty() { String::new() } else { format!("  [{}]", f.regions.join(", ")) };
-            self.row("use", &format!("{}{regions}", f.classes.join(", ")), out)?;
+            let instances = if f.instances > 1 { format!(", at least {} installations", f.instances) } else { String::new() };
+            self.row("use", &format!("{}{regions}; {traffic}{instances}", f.classes.join(", ")), out)?;
         }
         for (i, line) in f.evidence.iter().take(EVIDENCE_SHOWN).enumerate() {
             self.row(if i == 0 { "signs" } else { "" }, &sign(line), out)?;
         }
         if f.evidence.len() > EVIDENCE_SHOWN {
             self.row("", &self.dim(&format!("and {} more (-o json)", f.evidence.len() - EVIDENCE_SHOWN)), out)?;
-        }
-        self.row("policy", &f.policy, out)?;
-        for (i, reason) in f.reasons.iter().enumerate() {
-            self.row(if i == 0 { "why" } else { "" }, reason, out)?;
         }
         if !f.others.is_empty() {
             let others: Vec<&str> = f.others.iter().map(|v| v.name()).collect();
@@ -199,7 +195,8 @@ fn identity(f: &Finding) -> String {
 fn sign(line: &EvidenceLine) -> String {
     let times = if line.count > 1 { format!(" x{}", line.count) } else { String::new() };
     let kind = if line.kind.name() == "observed" { String::new() } else { format!(" ({})", line.kind.name()) };
-    format!("{} {:.2}  {} = {}{times}{kind}", line.family, line.weight, line.field, line.value)
+    let weight = if line.weight > 0.0 { format!("{:.2}", line.weight) } else { "   -".into() };
+    format!("{} {weight}  {} = {}{times}{kind}", line.family, line.field, line.value)
 }
 
 fn count(n: usize, what: &str) -> String {

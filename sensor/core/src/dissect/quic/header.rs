@@ -1,6 +1,6 @@
 //! Long headers (RFC 9000 section 17.2, RFC 9369 section 3.2, RFC 8999).
 
-use super::keys::Version;
+use super::version::Version;
 
 /// What a long-header packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 mod header;
 mod keys;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ use super::tls::emit_hello;
 use super::{Carrier, Direction, Dissector, DissectorDef, Input, Probe, Progress};
 
 use header::{Kind, LongHeader, varint};
-use keys::{Keys, Version};
+use keys::Keys;
+use version::Version;
 
 /// The line in the table of dissectors.
 pub static QUIC: DissectorDef = DissectorDef {
