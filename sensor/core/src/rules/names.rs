@@ -308,7 +308,7 @@ mod tests {
                     seed ^= seed << 13;
                     seed ^= seed >> 7;
                     seed ^= seed << 17;
-                    if seed % 3 == 0 { b'.' } else { seed.to_le_bytes()[3] }
+                    if seed.is_multiple_of(3) { b'.' } else { seed.to_le_bytes()[3] }
                 })
                 .collect();
             n.find(&name);

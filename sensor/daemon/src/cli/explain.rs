@@ -150,6 +150,8 @@ fn near_misses(set: &RuleSet, text: &str, matches: &[Match<'_>]) -> Vec<String> 
             }
         }
     }
+    // Whoever asks about a name that is known has not mistyped it.
+    near.retain(|(why, _)| *why != Near::Alike || matches.is_empty());
     near.sort();
     near.dedup();
     notes.extend(near.into_iter().take(NEAR_MAX).map(|(_, note)| note));
