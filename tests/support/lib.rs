@@ -1,6 +1,7 @@
 //! Frame crafting, the demo office and helpers for tests that span the product crates.
 
 pub mod canary;
+pub mod corpus;
 pub mod frame;
 pub mod host;
 pub mod mutate;
