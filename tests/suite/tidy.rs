@@ -84,7 +84,8 @@ fn product_code(dir: &Path) -> Vec<(PathBuf, String)> {
         let code = lines[..end].iter().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect();
         (path, code)
     };
-    all.into_iter().filter(|p| !tests.contains(p)).map(code).collect()
+    let below_tests = |p: &PathBuf| p.parent().is_some_and(|d| tests.contains(&d.with_extension("rs")));
+    all.into_iter().filter(|p| !tests.contains(p) && !below_tests(p)).map(code).collect()
 }
 
 fn belongs(path: &Path, core: &Path, module: &str) -> bool {

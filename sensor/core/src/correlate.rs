@@ -85,7 +85,7 @@ impl Correlator {
     /// Limits that were hit: its own, and those of identity and segments.
     pub fn limits(&self) -> LimitCounts {
         let mut limits = self.limits.clone();
-        limits.merge(self.identity.limits());
+        (0..self.identity.evicted()).for_each(|_| limits.add(Limit::Devices));
         limits.merge(self.policy.segments.limits());
         limits
     }

@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use crate::evidence::FlowId;
 use crate::field::Family;
 use crate::finding::{DeviceFacts, EvidenceLine, Finding, FlowRow, Kind};
-use crate::identity::{DeviceId, Roster};
+use crate::identity::{DeviceId, Identity};
 use crate::policy::{Case, Judgement, Level, SegmentClass, SegmentId, Verdict};
 use crate::rules::{Effect, Indicator, SERVER, Teaches};
 use crate::time::Timestamp;
@@ -28,28 +28,27 @@ type Levels = BTreeMap<(DeviceId, Subject), Level>;
 impl Correlator {
     /// Judges everything that is known now.
     pub fn report(&self) -> Report {
-        let roster = self.identity.roster();
         let mut accounts = Accounts::new();
         let ids: Vec<_> = self.flows.keys().copied().collect();
         for id in &ids {
-            self.book_direct(*id, &roster, &mut accounts);
+            self.book_direct(*id, &mut accounts);
         }
         for scope in [Scope::App, Scope::ConfirmedWeb] {
             // The accounts as they stood before this scope: an association never supports another one.
             let before = self.levels(&accounts);
             for id in &ids {
-                self.book_learned(*id, scope, &before, &roster, &mut accounts);
+                self.book_learned(*id, scope, &before, &mut accounts);
             }
         }
-        let works = self.work_services(&roster);
+        let works = self.work_services();
         let mut report = Report::default();
         for (device, own) in &accounts {
-            let who = who(&roster, *device);
+            let who = who(&self.identity, *device);
             for (subject, account) in own {
                 self.judge(&who, (subject, account), own, works.get(device).copied(), &mut report);
             }
         }
-        self.judge_presence(&accounts, &roster, &mut report);
+        self.judge_presence(&accounts, &mut report);
         report.findings.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
         report.flows.sort_by_key(|f| (f.first, f.id, f.app.clone(), f.surface));
         report
@@ -63,9 +62,9 @@ impl Correlator {
     }
 
     /// Books what a flow itself shows.
-    fn book_direct(&self, id: FlowId, roster: &Roster<'_>, accounts: &mut Accounts) {
+    fn book_direct(&self, id: FlowId, accounts: &mut Accounts) {
         let Some(flow) = self.flows.get(&id) else { return };
-        let device = roster.canonical(flow.device);
+        let device = self.identity.canonical(flow.device);
         let disguised = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::Disguise);
         let resolver = self.resolvers.contains(&flow.meta.client.addr);
         for sign in &flow.signs {
@@ -100,7 +99,7 @@ impl Correlator {
     }
 
     /// Books a nameless flow to a learned address, for subjects that something else has started.
-    fn book_learned(&self, id: FlowId, scope: Scope, before: &Levels, roster: &Roster<'_>, accounts: &mut Accounts) {
+    fn book_learned(&self, id: FlowId, scope: Scope, before: &Levels, accounts: &mut Accounts) {
         let Some(flow) = self.flows.get(&id) else { return };
         let named = flow.named
             || flow.signs.iter().any(|s| {
@@ -110,7 +109,7 @@ impl Correlator {
         if named {
             return;
         }
-        let device = roster.canonical(flow.device);
+        let device = self.identity.canonical(flow.device);
         let mut explained = BTreeSet::new();
         for lesson in self.learned.explain(&flow.meta, flow.last) {
             let indicator = self.rules.indicator(lesson.indicator);
@@ -141,12 +140,12 @@ impl Correlator {
     }
 
     /// When each device last spoke to one of the organisation's work services.
-    fn work_services(&self, roster: &Roster<'_>) -> BTreeMap<DeviceId, Timestamp> {
+    fn work_services(&self) -> BTreeMap<DeviceId, Timestamp> {
         let mut latest = BTreeMap::new();
         for flow in self.flows.values() {
             let works = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::WorkService);
             if works || self.policy.is_work_service(flow.meta.server.addr) {
-                let at = latest.entry(roster.canonical(flow.device)).or_insert(flow.last);
+                let at = latest.entry(self.identity.canonical(flow.device)).or_insert(flow.last);
                 *at = flow.last.max(*at);
             }
         }
@@ -187,10 +186,10 @@ impl Correlator {
     }
 
     /// Devices that are separate, or have used an app lately, and appear where they should not, silent or not.
-    fn judge_presence(&self, accounts: &Accounts, roster: &Roster<'_>, report: &mut Report) {
+    fn judge_presence(&self, accounts: &Accounts, report: &mut Report) {
         let mut places: BTreeMap<(DeviceId, SegmentId), (Timestamp, Timestamp)> = BTreeMap::new();
         for ((device, segment), (first, last)) in &self.presence {
-            let span = places.entry((roster.canonical(*device), *segment)).or_insert((*first, *last));
+            let span = places.entry((self.identity.canonical(*device), *segment)).or_insert((*first, *last));
             *span = (span.0.min(*first), span.1.max(*last));
         }
         for ((device, segment), (first, last)) in places {
@@ -200,7 +199,7 @@ impl Correlator {
             if own.iter().any(|(s, a)| s.surface.is_some() && used_here(a)) {
                 continue;
             }
-            let who = who(roster, device);
+            let who = who(&self.identity, device);
             let apps = own.keys().filter(|s| s.surface.is_some());
             let exposed = apps.filter_map(|s| exposure(own, &s.app, segment, last).map(|at| (at, s.clone()))).max_by_key(|(at, _)| *at);
             let subject = Subject { app: exposed.as_ref().map_or(NO_APP.into(), |(_, s)| s.app.clone()), surface: None };
@@ -312,8 +311,8 @@ impl Correlator {
     }
 }
 
-fn who(roster: &Roster<'_>, device: DeviceId) -> DeviceFacts {
-    let view = roster.view(device);
+fn who(identity: &Identity, device: DeviceId) -> DeviceFacts {
+    let view = identity.view(device);
     DeviceFacts {
         id: format!("dev-{}", short_hash(&[&view.key], 12)),
         key: view.key,

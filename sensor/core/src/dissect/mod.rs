@@ -17,18 +17,18 @@
     )
 )]
 
-pub mod arp;
+mod arp;
 pub mod client_hello;
-pub mod dhcp;
-pub mod dhcp6;
+mod dhcp;
+mod dhcp6;
 pub mod dns;
 pub mod dtls;
 pub mod http;
 mod ja;
 pub mod legacy;
 pub mod mmtls;
-pub mod nd;
-pub mod netbios;
+mod nd;
+mod netbios;
 pub mod newgetdns;
 mod preamble;
 pub mod qq;

@@ -1,87 +1,108 @@
-//! Neighbour discovery (RFC 4861): which hardware address has which IPv6 address, and who is a router.
+//! IPv6 neighbour discovery: which MAC says that it has which address, and who is a router (RFC 4861).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use crate::field::{Field, Value};
+use super::dns::wire::{array_at, ipv6_at, u8_at, u16_at};
+use super::dns::{Name, rooted_names};
+use super::{Carrier, Dissector, DissectorDef, Input, Probe, Progress};
+use crate::field::{Field, FieldKind, Value};
 use crate::net::Mac;
 use crate::record::{Binding, BindingSource, Detail, Record, Sink};
 
-use super::{Carrier, Dissector, DissectorDef, Input, Probe, Progress};
-
-/// The line in the table of dissectors.
-pub static ND: DissectorDef = DissectorDef {
-    name: "nd",
-    about: "IPv6 neighbour discovery: binds hardware and network address, knows routers; it has no fields for rules.",
-    carriers: &[Carrier::Icmp6],
-    fields: &[],
-    probe: |input| if matches!(input.bytes, [133..=136, 0, ..]) { Probe::Match } else { Probe::No },
-    start: || Box::new(Nd),
+/// `nd.message`: what kind of message.
+pub static MESSAGE: Field = Field {
+    name: "nd.message",
+    key: "message",
+    kind: FieldKind::Token(&["router-solicitation", "router-advertisement", "neighbour-solicitation", "neighbour-advertisement"]),
+    family: None,
+    signal: None,
+    personal: false,
+    meaning: "Kind of neighbour discovery message.",
+    source: "RFC 4861 section 4",
 };
 
-const ROUTER_SOLICITATION: u8 = 133;
-const ROUTER_ADVERTISEMENT: u8 = 134;
-const NEIGHBOUR_SOLICITATION: u8 = 135;
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+/// The line in the table.
+pub static ND: DissectorDef = DissectorDef {
+    name: "nd",
+    about: "IPv6 neighbour discovery: the MAC behind an IPv6 address, and routers.",
+    carriers: &[Carrier::Icmp6],
+    fields: &[&MESSAGE],
+    probe: |input| if input.carrier == Carrier::Icmp6 && Nd::parse(input).is_some() { Probe::Match } else { Probe::No },
+    start: || Box::new(Reader),
+};
 
+/// Options read of one message; each is at least 8 octets long.
+const OPTIONS_MAX: usize = 64;
+
+/// RFC 4861 section 4.6: option types.
 const SOURCE_LINK_LAYER: u8 = 1;
 const TARGET_LINK_LAYER: u8 = 2;
+/// RFC 8106 section 5.2.
+const DNS_SEARCH_LIST: u8 = 31;
 
-/// Options looked at in one message.
-const OPTIONS_MAX: usize = 16;
+struct Reader;
 
-struct Nd;
-
-/// One binding.
-struct Message {
-    mac: Mac,
-    addr: IpAddr,
-    router: bool,
+impl Dissector for Reader {
+    fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
+        if let Some(nd) = Nd::parse(input) {
+            sink.emit(&nd);
+        }
+        Progress::Continue { consumed: input.bytes.len(), need: 0 }
+    }
 }
 
-impl Message {
-    fn parse(bytes: &[u8], src: IpAddr) -> Option<Message> {
-        let (kind, _) = bytes.split_first()?;
-        let (options, about, wanted, router) = match *kind {
-            ROUTER_SOLICITATION => (bytes.get(8..)?, src, SOURCE_LINK_LAYER, false),
-            ROUTER_ADVERTISEMENT => (bytes.get(16..)?, src, SOURCE_LINK_LAYER, true),
-            NEIGHBOUR_SOLICITATION => (bytes.get(24..)?, src, SOURCE_LINK_LAYER, false),
-            NEIGHBOUR_ADVERTISEMENT => {
-                let target = bytes.get(8..)?.first_chunk::<16>()?;
-                (bytes.get(24..)?, IpAddr::from(*target), TARGET_LINK_LAYER, bytes.get(4)? & 0x80 != 0)
-            }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    RouterSolicitation,
+    /// With the router lifetime above zero.
+    RouterAdvertisement(bool),
+    NeighbourSolicitation,
+    /// With the target and the R flag.
+    NeighbourAdvertisement(Ipv6Addr, bool),
+}
+
+struct Nd<'a> {
+    kind: Kind,
+    src: IpAddr,
+    src_mac: Option<Mac>,
+    options: &'a [u8],
+}
+
+impl<'a> Nd<'a> {
+    /// RFC 4861 sections 4.1 to 4.4; the code is 0 in all of them.
+    fn parse(input: &Input<'a>) -> Option<Nd<'a>> {
+        let bytes = input.bytes;
+        let (kind, fixed) = match u8_at(bytes, 0)? {
+            133 => (Kind::RouterSolicitation, 8),
+            134 => (Kind::RouterAdvertisement(u16_at(bytes, 6)? > 0), 16),
+            135 => (Kind::NeighbourSolicitation, 24),
+            136 => (Kind::NeighbourAdvertisement(ipv6_at(bytes, 8)?, u8_at(bytes, 4)? & 0x80 != 0), 24),
             _ => return None,
         };
-        // From the unspecified address: duplicate address detection says nothing yet.
-        let mac = link_layer(options, wanted).filter(|_| !about.is_unspecified())?;
-        Some(Message { mac, addr: about, router })
+        let options = bytes.get(fixed..)?;
+        (u8_at(bytes, 1)? == 0).then_some(Nd { kind, src: input.src.addr, src_mac: input.src_mac, options })
+    }
+
+    /// Type and content of each option; the length counts units of 8 octets and is never 0 (section 4.6).
+    fn options(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
+        let mut rest = self.options;
+        let next = move || {
+            let (kind, units) = (u8_at(rest, 0)?, u8_at(rest, 1)?);
+            let (option, tail) = rest.split_at_checked(usize::from(units).checked_mul(8).filter(|len| *len > 0)?)?;
+            rest = tail;
+            Some((kind, option.get(2..)?))
+        };
+        std::iter::from_fn(next).take(OPTIONS_MAX)
+    }
+
+    /// The link-layer address in an option, else the frame's: the option may be left out where the frame shows it (section 7.2.4).
+    fn link_layer(&self, option: u8) -> Option<Mac> {
+        let stated = self.options().find(|(kind, _)| *kind == option).and_then(|(_, content)| array_at(content, 0)).map(Mac);
+        stated.or(self.src_mac).filter(|mac| mac.is_unicast())
     }
 }
 
-/// The link-layer address in an option of this kind; lengths are in units of 8 bytes.
-fn link_layer(options: &[u8], wanted: u8) -> Option<Mac> {
-    let mut rest = options;
-    for _ in 0..OPTIONS_MAX {
-        let [kind, units, ..] = rest else { return None };
-        let length = usize::from(*units) * 8;
-        let option = rest.get(..length).filter(|_| length > 0)?;
-        if *kind == wanted {
-            return option.get(2..)?.first_chunk().map(|m| Mac(*m)).filter(|m| m.is_unicast());
-        }
-        rest = rest.get(length..)?;
-    }
-    None
-}
-
-impl Dissector for Nd {
-    fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
-        if let Some(message) = Message::parse(input.bytes, input.src.addr) {
-            sink.emit(&message);
-        }
-        Progress::Done
-    }
-}
-
-impl Record for Message {
+impl Record for Nd<'_> {
     fn dissector(&self) -> &'static str {
         "nd"
     }
@@ -90,49 +111,109 @@ impl Record for Message {
         "nd"
     }
 
-    fn visit(&self, _detail: Detail, _see: &mut dyn FnMut(&'static Field, Value<'_>)) {}
+    fn visit(&self, _detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
+        let message = match self.kind {
+            Kind::RouterSolicitation => "router-solicitation",
+            Kind::RouterAdvertisement(_) => "router-advertisement",
+            Kind::NeighbourSolicitation => "neighbour-solicitation",
+            Kind::NeighbourAdvertisement(..) => "neighbour-advertisement",
+        };
+        see(&MESSAGE, Value::Token(message));
+    }
 
+    /// The sender of everything but an advertisement states its own source address; the unspecified one (duplicate address detection)
+    /// binds nothing. An advertisement is about its target.
     fn bindings(&self, see: &mut dyn FnMut(Binding<'_>)) {
-        see(Binding { mac: Some(self.mac), addr: Some(self.addr), router: self.router, ..Binding::new(BindingSource::Nd) });
+        let (addr, mac, router) = match self.kind {
+            Kind::RouterAdvertisement(default) => (self.src, self.link_layer(SOURCE_LINK_LAYER), default),
+            Kind::NeighbourAdvertisement(target, router) => (IpAddr::V6(target), self.link_layer(TARGET_LINK_LAYER), router),
+            _ => (self.src, self.link_layer(SOURCE_LINK_LAYER), false),
+        };
+        if addr.is_ipv6() && !addr.is_unspecified() && !addr.is_multicast() && mac.is_some() {
+            see(Binding { mac, addr: Some(addr), router, ..Binding::new(BindingSource::Nd) });
+        }
+    }
+
+    fn suffixes(&self, see: &mut dyn FnMut(&[u8])) {
+        if !matches!(self.kind, Kind::RouterAdvertisement(_)) {
+            return;
+        }
+        for (_, content) in self.options().filter(|(kind, _)| *kind == DNS_SEARCH_LIST) {
+            // Two reserved octets and the lifetime stand before the names; zeros pad them.
+            rooted_names(content.get(6..).unwrap_or(&[])).filter(|name| !name.is_root()).for_each(|name: Name| see(&name.text()));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::dns::testing::{bindings, input, suffixes};
     use super::*;
+    use crate::net::Endpoint;
 
-    fn advertisement() -> Vec<u8> {
-        let mut m = vec![136, 0, 0, 0, 0x60, 0, 0, 0];
-        m.extend([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
-        m.extend([2, 1, 0, 0, 0x5e, 0, 0x53, 7]);
+    const TARGET: &str = "2001:db8::7";
+
+    fn message(kind: u8, flags: u8, body: usize, target: Option<&str>, options: &[u8]) -> Vec<u8> {
+        let mut m = vec![kind, 0, 0, 0, flags, 0, 0, 0];
+        m.resize(8 + body, 0);
+        if let Some(target) = target {
+            m[8..24].copy_from_slice(&target.parse::<Ipv6Addr>().expect("address").octets());
+        }
+        m.extend(options);
         m
     }
 
+    fn from<'a>(src: &str, bytes: &'a [u8]) -> Input<'a> {
+        Input { src: Endpoint { addr: src.parse().expect("address"), port: 0 }, ..input(Carrier::Icmp6, bytes) }
+    }
+
+    const SLLA: [u8; 8] = [1, 1, 2, 0, 0, 0, 0, 7];
+    const TLLA: [u8; 8] = [2, 1, 2, 0, 0, 0, 0, 8];
+
     #[test]
-    fn neighbours_and_routers() {
-        let src: IpAddr = "fe80::7".parse().expect("address");
-        let m = Message::parse(&advertisement(), src).expect("an advertisement");
-        assert_eq!((m.addr.to_string().as_str(), m.router), ("2001:db8::7", false));
-        let mut router = vec![134, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        router.extend([5, 1, 0, 0, 0, 0, 5, 0xdc, 1, 1, 0, 0, 0x5e, 0, 0x53, 1]);
-        let m = Message::parse(&router, src).expect("an advertisement");
-        assert!(m.router && m.addr == src);
-        let mut detection = vec![135, 0, 0, 0, 0, 0, 0, 0];
-        detection.extend([0; 16]);
-        detection.extend([1, 1, 0, 0, 0x5e, 0, 0x53, 1]);
-        assert!(Message::parse(&detection, "::".parse().expect("address")).is_none());
+    fn who_is_bound() {
+        let solicit = message(135, 0, 16, Some(TARGET), &SLLA);
+        assert_eq!(bindings(&ND, &from("fe80::7", &solicit)), ["nd 02:00:00:00:00:07 fe80::7"]);
+        assert_eq!(bindings(&ND, &from("::", &message(135, 0, 16, Some(TARGET), &[]))).len(), 0, "duplicate address detection");
+        let advert = message(136, 0x60, 16, Some(TARGET), &TLLA);
+        assert_eq!(bindings(&ND, &from("fe80::8", &advert)), ["nd 02:00:00:00:00:08 2001:db8::7"]);
+        let bare = message(136, 0x60, 16, Some(TARGET), &[]);
+        assert_eq!(bindings(&ND, &from("fe80::8", &bare)), ["nd 02:00:00:00:00:99 2001:db8::7"], "the frame's MAC");
     }
 
     #[test]
-    fn cut_and_lying_options() {
-        let whole = advertisement();
-        for cut in 0..whole.len() {
-            assert!(Message::parse(&whole[..cut], "fe80::7".parse().expect("address")).is_none(), "{cut}");
+    fn routers() {
+        let flagged = message(136, 0xe0, 16, Some(TARGET), &TLLA);
+        assert_eq!(bindings(&ND, &from("fe80::8", &flagged)), ["nd 02:00:00:00:00:08 2001:db8::7 router"]);
+        let mut advert = message(134, 0, 8, None, &SLLA);
+        assert_eq!(bindings(&ND, &from("fe80::1", &advert)), ["nd 02:00:00:00:00:07 fe80::1"], "lifetime 0: no default router");
+        advert[6] = 7;
+        assert_eq!(bindings(&ND, &from("fe80::1", &advert)), ["nd 02:00:00:00:00:07 fe80::1 router"]);
+    }
+
+    #[test]
+    fn search_list() {
+        let mut option = vec![31, 3, 0, 0, 0, 0, 1, 0];
+        option.extend(b"\x04work\x07example\x00");
+        option.resize(24, 0);
+        let mut advert = message(134, 0, 8, None, &option);
+        assert_eq!(suffixes(&ND, &from("fe80::1", &advert)), ["work.example"]);
+        advert[0] = 133;
+        assert_eq!(suffixes(&ND, &from("fe80::1", &advert)).len(), 0);
+    }
+
+    #[test]
+    fn hostile_options() {
+        for options in [&[1, 0, 2, 0, 0, 0, 0, 7][..], &[1, 255, 2], &[1], &[31, 1, 0, 0, 0, 0, 0, 0]] {
+            let advert = message(136, 0, 16, Some(TARGET), options);
+            assert_eq!(bindings(&ND, &from("fe80::8", &advert)), ["nd 02:00:00:00:00:99 2001:db8::7"], "{options:?}");
         }
-        for length in [0, 2, 255] {
-            let mut lie = advertisement();
-            lie[25] = length;
-            assert!(Message::parse(&lie, "fe80::7".parse().expect("address")).is_none(), "{length}");
+        let group = message(136, 0, 16, Some("ff02::1"), &TLLA);
+        assert_eq!(bindings(&ND, &from("fe80::8", &group)).len(), 0);
+        let whole = message(136, 0, 16, Some(TARGET), &TLLA);
+        for len in 0..24 {
+            assert_eq!((ND.probe)(&from("fe80::8", &whole[..len])), Probe::No);
         }
+        assert_eq!((ND.probe)(&from("fe80::8", &message(143, 0, 16, None, &[]))), Probe::No, "MLD report");
     }
 }

@@ -1,154 +1,304 @@
-//! Identity: which device stands behind an address at a time. Must never know frames, flows or dissectors.
+//! Which device stands behind an address at a time.
 //!
-//! What is seen is kept as it is (who sent with which MAC and address, what DHCP, ARP and the others said); who it was is worked out
-//! when somebody asks. So the answer does not depend on the order in which things were seen.
+//! Facts (leases, ARP, neighbour discovery, names) and sightings (a client's frame) are kept as they come; who is who is worked out
+//! when it is asked, so a router that is recognised late, or a lease that is read late, changes the answer for earlier flows too, and
+//! the answer does not depend on the order in which things arrived. It must not know frames, flows, dissectors or rules.
 
-mod knowledge;
-mod routers;
-mod view;
-
+mod host;
+mod register;
+mod resolve;
+mod router;
+mod station;
 #[cfg(test)]
 mod tests;
+mod view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::time::Duration;
 
-use crate::limits::{Limit, LimitCounts};
+use crate::expiring_map::ExpiringMap;
+use crate::limits::DEVICES_MAX;
 use crate::net::Mac;
 use crate::record::BindingSource;
 use crate::time::Timestamp;
+use host::{Host, Point};
+use register::Register;
+use resolve::Sighting;
+use station::Station;
 
-use knowledge::Knowledge;
-
-pub use view::{DeviceView, Roster};
-
-/// One sender as it was seen: a handle, valid for the life of its [`Identity`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A handle on whoever used an address at a time. Different handles may turn out to be one device: see [`Identity::canonical`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(pub u32);
 
-/// A network segment, opaque here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The broadcast domain that an address belongs to: a number that the caller gives, stable for as long as keys are to be stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentKey(pub u32);
 
-/// A statement about what belongs together.
-#[derive(Clone, Debug)]
+/// A statement about a device: the owned form of a [`Binding`](crate::record::Binding), with time and place.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// When.
+    /// When it was said.
     pub ts: Timestamp,
-    /// Where.
+    /// Where it was heard.
     pub segment: SegmentKey,
     /// How it was learned.
     pub source: BindingSource,
-    /// Hardware address.
+    /// The hardware address.
     pub mac: Option<Mac>,
-    /// Network address.
+    /// The network address.
     pub addr: Option<IpAddr>,
-    /// Host name.
+    /// The host name that the device gives itself.
     pub name: Option<Box<str>>,
     /// DHCP option 60.
     pub vendor_class: Option<Box<str>>,
-    /// Seconds that it holds.
+    /// How long it holds, in seconds.
     pub lifetime_secs: Option<u32>,
-    /// DHCP relay.
+    /// The DHCP relay: the device is behind it, in a segment that need not be `segment`.
     pub relay: Option<IpAddr>,
     /// The address is given up.
     pub released: bool,
-    /// A router by its own word.
+    /// The sender says that it is a router.
     pub router: bool,
 }
 
-/// A device that the organisation knows.
+/// A device that the operator knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegisterEntry {
-    /// Its name in the register.
+    /// Unique; part of keys and outputs.
     pub id: Box<str>,
-    /// Hardware addresses.
+    /// All its NICs: traffic of any of them is this device.
     pub macs: Vec<Mac>,
-    /// Host names, lower case.
+    /// Host names; they identify it only where neither MACs nor addresses are given.
     pub names: Vec<Box<str>>,
-    /// Fixed addresses.
+    /// Static addresses; they identify it only where no MAC speaks against it.
     pub addrs: Vec<IpAddr>,
-    /// A separate device.
+    /// One of the separate devices.
     pub designated: bool,
-    /// Who holds it.
+    /// Pseudonym of the person.
     pub owner: Option<Box<str>>,
-    /// What it is.
+    /// What it is, in the operator's words.
     pub kind: Option<Box<str>>,
 }
 
-/// A sender: where, with which MAC, from which address, and whose lease that address was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Sender {
-    segment: SegmentKey,
-    mac: Option<Mac>,
-    addr: IpAddr,
-    lease: Option<Mac>,
+/// What is known about a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceView {
+    /// Stable text: `mac:02:00:00:00:00:07`, `reg:LAPTOP-7`, `addr:10.0.0.7@3` (address and segment), or `nobody`.
+    pub key: String,
+    /// Its hardware address, the latest where there were several.
+    pub mac: Option<Mac>,
+    /// Addresses that it held, both families, sorted.
+    pub addresses: Vec<IpAddr>,
+    /// Host names, the best source first.
+    pub names: Vec<String>,
+    /// The MAC is locally administered: randomised (or virtual), so no vendor stands behind it and it may change.
+    pub randomised_mac: bool,
+    /// Traffic of it was seen from another device's MAC: it was identified by lease or address.
+    pub behind_router: bool,
+    /// The register entry that it is.
+    pub register: Option<Box<str>>,
+    /// How sure it is that this is one device and which, in [0, 1].
+    pub confidence: f64,
+    /// Why, in words that name neither person nor address.
+    pub reasons: Vec<String>,
 }
 
-/// When a sender was seen.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    sender: Sender,
-    first: Timestamp,
-    last: Timestamp,
-}
+/// Sightings of one address within this span share a handle. Only behind a router can an address change hands unseen within it.
+const SLOT: Duration = Duration::from_secs(60);
 
-/// Everything that is known about devices.
-#[derive(Debug, Default)]
+/// Everything known about devices.
+#[derive(Debug)]
 pub struct Identity {
-    register: Vec<RegisterEntry>,
-    knowledge: Knowledge,
-    senders: HashMap<Sender, DeviceId>,
-    seen: Vec<Seen>,
-    limits: LimitCounts,
+    register: Register,
+    stations: ExpiringMap<Mac, Station>,
+    hosts: ExpiringMap<Place, Host>,
+    sightings: ExpiringMap<SightingKey, DeviceId>,
+    handles: HashMap<DeviceId, Handle>,
+    /// DHCP host names (lower case) and the MACs that used them.
+    named: HashMap<Box<str>, BTreeSet<Mac>>,
+    next: u32,
+    evicted: u64,
+}
+
+/// An address in a segment; without a segment, a lease that holds wherever the address is routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Place {
+    segment: Option<SegmentKey>,
+    addr: IpAddr,
+}
+
+type SightingKey = (SegmentKey, Option<Mac>, IpAddr, u64);
+
+/// What a handle stands for.
+#[derive(Clone, Copy, Debug)]
+enum Handle {
+    Sighting(Sighting),
+    Station(Mac),
+    Host(Place),
+    Register(usize),
 }
 
 impl Identity {
-    /// Nothing seen yet; the register is what the organisation knows.
+    /// An identity that knows the register and nothing else.
     pub fn new(register: Vec<RegisterEntry>) -> Self {
-        Identity { register, ..Identity::default() }
+        // Nothing goes idle by itself: the bound alone decides.
+        let forever = Duration::MAX;
+        let mut identity = Identity {
+            register: Register::new(register),
+            stations: ExpiringMap::new(DEVICES_MAX, forever),
+            hosts: ExpiringMap::new(2 * DEVICES_MAX, forever),
+            sightings: ExpiringMap::new(DEVICES_MAX, forever),
+            handles: HashMap::new(),
+            named: HashMap::new(),
+            next: 0,
+            evicted: 0,
+        };
+        for index in 0..identity.register.len() {
+            identity.handle(Handle::Register(index));
+        }
+        identity
     }
 
-    /// Limits that were hit.
-    pub fn limits(&self) -> &LimitCounts {
-        &self.limits
-    }
-
-    /// Takes a statement of DHCP, ARP and the others.
+    /// Takes a fact; order does not matter.
     pub fn learn(&mut self, fact: &Fact) {
-        if !self.knowledge.learn(fact) {
-            self.limits.add(Limit::Devices);
+        let mac = fact.mac.filter(|m| m.is_unicast());
+        let addr = fact.addr.filter(|a| is_host(*a));
+        if let Some(mac) = mac {
+            let place = addr.filter(|_| !fact.released).map(|addr| (fact.segment, addr));
+            let gone = self.station(mac, fact.ts).learn(fact, place);
+            self.index_names(mac, fact.name.as_deref().and_then(station::clean), gone);
+        }
+        let Some(addr) = addr else { return };
+        let here = Place { segment: Some(fact.segment), addr };
+        if let Some(mac) = mac {
+            let point = Point::new(fact, mac);
+            self.host(here, fact.ts).hold(point);
+            // A lease is seen where the server or the relay is, which need not be where its device is.
+            if matches!(fact.source, BindingSource::Dhcp | BindingSource::DhcpRequest) {
+                self.host(Place { segment: None, addr }, fact.ts).hold(point);
+            }
+        }
+        if fact.name.is_some() && mac.is_none() {
+            self.host(here, fact.ts).name(fact);
         }
     }
 
-    /// The client of a flow that matters.
+    /// The client of a flow that matters, seen at `ts` with the MAC of its frame. The handle is to be kept and looked at again through
+    /// [`Self::canonical`]: what it stands for may become clearer later.
     pub fn client(&mut self, ts: Timestamp, segment: SegmentKey, mac: Option<Mac>, addr: IpAddr) -> DeviceId {
         let mac = mac.filter(|m| m.is_unicast());
         if let Some(mac) = mac {
-            self.knowledge.fronts_client(mac, addr);
+            self.station(mac, ts).send(ts, segment, addr);
         }
-        let sender = Sender { segment, mac, addr, lease: self.knowledge.holder_at(addr, ts) };
-        if let Some(id) = self.senders.get(&sender) {
-            if let Some(seen) = self.seen.get_mut(id.0 as usize) {
-                (seen.first, seen.last) = (seen.first.min(ts), seen.last.max(ts));
+        if is_host(addr) {
+            self.host(Place { segment: Some(segment), addr }, ts).carried_by(mac, ts);
+        }
+        let key = (segment, mac, addr, ts.secs() / SLOT.as_secs());
+        if let Some(id) = self.sightings.touch(&key, ts).copied() {
+            if let Some(Handle::Sighting(sighting)) = self.handles.get_mut(&id) {
+                sighting.ts = sighting.ts.min(ts);
             }
-            return *id;
+            return id;
         }
-        let id = DeviceId(u32::try_from(self.seen.len()).unwrap_or(u32::MAX));
-        self.senders.insert(sender, id);
-        self.seen.push(Seen { sender, first: ts, last: ts });
+        let id = self.handle(Handle::Sighting(Sighting { ts, segment, mac, addr }));
+        if let Some((_, gone)) = self.sightings.insert(key, id, ts) {
+            self.handles.remove(&gone);
+            self.evicted += 1;
+        }
         id
     }
 
-    /// The far end of a flow was seen behind a MAC: routers show themselves so.
+    /// The far end of a flow that matters was seen behind this MAC: a station that fronts strangers is a router.
     pub fn server(&mut self, _segment: SegmentKey, mac: Option<Mac>, addr: IpAddr) {
-        if let Some(mac) = mac.filter(|m| m.is_unicast()) {
-            self.knowledge.fronts_server(mac, addr);
+        let Some(mac) = mac.filter(|m| m.is_unicast() && is_host(addr)) else { return };
+        // The time only orders touches, which the call does by itself: nothing is said about when the station was there.
+        self.station(mac, Timestamp::ZERO).serve(addr);
+    }
+
+    /// The one handle that all handles of the same device lead to, as far as is known now.
+    pub fn canonical(&self, id: DeviceId) -> DeviceId {
+        self.anchor(self.resolve(id).key).unwrap_or(id)
+    }
+
+    /// The device behind a handle.
+    pub fn view(&self, id: DeviceId) -> DeviceView {
+        view::view(self, &self.resolve(id))
+    }
+
+    /// The register's entry for the device behind a handle.
+    pub fn register_entry(&self, id: DeviceId) -> Option<&RegisterEntry> {
+        match self.resolve(id).key {
+            resolve::Key::Register(index) => self.register.entry(index),
+            _ => None,
         }
     }
 
-    /// Works out who everybody was, as far as is known now.
-    pub fn roster(&self) -> Roster<'_> {
-        Roster::new(self)
+    /// How many stations, addresses and sightings were dropped because the tables were full (limit `devices`).
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
     }
+
+    fn handle(&mut self, handle: Handle) -> DeviceId {
+        let id = DeviceId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.handles.insert(id, handle);
+        id
+    }
+
+    fn station(&mut self, mac: Mac, ts: Timestamp) -> &mut Station {
+        if self.stations.peek(&mac).is_none() {
+            let id = self.handle(Handle::Station(mac));
+            if let Some((old, station)) = self.stations.insert(mac, Station::new(id), ts) {
+                self.forget_station(old, &station);
+            }
+        }
+        self.stations.touch(&mac, ts).expect("put in above")
+    }
+
+    /// Keeps the index of DHCP names in step with the names that the station keeps: `new` came, `gone` fell out.
+    fn index_names(&mut self, mac: Mac, new: Option<String>, gone: Option<String>) {
+        for name in [new, gone].into_iter().flatten() {
+            let kept = self.stations.peek(&mac).is_some_and(|s| s.dhcp_names().any(|n| n == name));
+            if kept {
+                self.named.entry(name.into()).or_default().insert(mac);
+            } else {
+                unname(&mut self.named, &name, mac);
+            }
+        }
+    }
+
+    fn forget_station(&mut self, mac: Mac, station: &Station) {
+        self.evicted += 1;
+        self.handles.remove(&station.id);
+        for name in station.dhcp_names() {
+            unname(&mut self.named, name, mac);
+        }
+    }
+
+    fn host(&mut self, place: Place, ts: Timestamp) -> &mut Host {
+        if self.hosts.peek(&place).is_none() {
+            let id = self.handle(Handle::Host(place));
+            self.register.note(place);
+            if let Some((_, host)) = self.hosts.insert(place, Host::new(id), ts) {
+                self.handles.remove(&host.id);
+                self.evicted += 1;
+            }
+        }
+        self.hosts.touch(&place, ts).expect("put in above")
+    }
+}
+
+fn unname(named: &mut HashMap<Box<str>, BTreeSet<Mac>>, name: &str, mac: Mac) {
+    let Some(macs) = named.get_mut(name) else { return };
+    macs.remove(&mac);
+    if macs.is_empty() {
+        named.remove(name);
+    }
+}
+
+/// An address that one device can have: IPv4 link-local is made up by hosts without a lease and says nothing.
+fn is_host(addr: IpAddr) -> bool {
+    let v4 = |a: std::net::Ipv4Addr| a.is_link_local() || a.is_broadcast() || a.octets() == [0; 4];
+    !(addr.is_unspecified() || addr.is_loopback() || addr.is_multicast() || matches!(addr, IpAddr::V4(a) if v4(a)))
 }

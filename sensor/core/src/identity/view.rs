@@ -1,223 +1,211 @@
-//! Who a sender is: the register's word first, then its own MAC, then a lease, then the bare address.
+//! What is shown of a device, with its confidence and the reasons for it.
+//!
+//! | confidence | when |
+//! |---|---|
+//! | 0.99 | a MAC in the register |
+//! | 0.95 | a lease ties MAC and address |
+//! | 0.90 | ARP or neighbour discovery does; a registered address |
+//! | 0.85 | a name service, or the client's own request for a lease |
+//! | 0.80 | only frames with its MAC |
+//! | 0.75 | at most, where MACs were joined by host name |
+//! | 0.60 | a registered name |
+//! | 0.50 | only an address |
+//! | 0.40 | an address behind a router, or the router itself (others may be behind it) |
+//!
+//! Behind a router a lease counts 0.05 less: the frame itself does not confirm it. The figures order the cases; they are no
+//! measured probabilities.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::resolve::{Key, Match, Resolved, Sighting};
+use super::router::is_router;
+use super::station::Station;
+use super::{DeviceView, Identity, Place, RegisterEntry, is_host};
 use crate::net::Mac;
 use crate::record::BindingSource;
 
-use super::{DeviceId, Identity, RegisterEntry, Seen};
-
-/// Addresses shown of one device.
-const ADDRESSES_MAX: usize = 16;
-
-/// Host names that thousands of devices give themselves: two MACs with one of them are not one device.
-const GENERIC_NAMES: &[&str] =
-    &["iphone", "ipad", "android", "localhost", "desktop", "laptop", "phone", "user", "windows", "unknown", "macbook", "debian", "ubuntu"];
-
-/// A device as far as it is known.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeviceView {
-    /// Stable text: `reg:ID`, `mac:...`, or `addr:...@segment-number`.
-    pub key: String,
-    /// Its own MAC.
-    pub mac: Option<Mac>,
-    /// Its addresses, sorted.
-    pub addresses: Vec<IpAddr>,
-    /// Its names, the most trusted first.
-    pub names: Vec<String>,
-    /// The MAC is a random one.
-    pub randomised_mac: bool,
-    /// Seen through a router.
-    pub behind_router: bool,
-    /// The register entry.
-    pub register: Option<Box<str>>,
-    /// How sure it is, in [0, 1].
-    pub confidence: f64,
-    /// Why.
-    pub reasons: Vec<String>,
+/// The device that a handle was resolved to.
+pub fn view(identity: &Identity, resolved: &Resolved) -> DeviceView {
+    let members = members(identity, resolved.key);
+    let entry = if let Key::Register(index) = resolved.key { identity.register.entry(index) } else { None };
+    let mac = latest(identity, &members);
+    let addresses = addresses(identity, resolved, &members);
+    let behind_router = is_behind(identity, resolved, &members, &addresses);
+    let mut view = DeviceView {
+        key: key_text(identity, resolved.key),
+        mac,
+        names: names(identity, resolved.key, &members, entry, &addresses),
+        addresses: addresses.iter().map(|(addr, _)| *addr).collect::<BTreeSet<_>>().into_iter().collect(),
+        randomised_mac: mac.is_some_and(Mac::is_local),
+        behind_router,
+        register: entry.map(|e| e.id.clone()),
+        confidence: 0.0,
+        reasons: Vec::new(),
+    };
+    judge(identity, resolved.key, &members, &mut view);
+    view
 }
 
-/// Every sender with its key, worked out once: the answer of one moment.
-#[derive(Debug)]
-pub struct Roster<'i> {
-    identity: &'i Identity,
-    keys: Vec<String>,
-    groups: HashMap<String, Vec<DeviceId>>,
+fn key_text(identity: &Identity, key: Key) -> String {
+    match key {
+        Key::Register(index) => format!("reg:{}", identity.register.entry(index).map_or("", |e| &e.id)),
+        Key::Mac(mac) => format!("mac:{mac}"),
+        Key::Addr(Place { segment: Some(segment), addr }) => format!("addr:{addr}@{}", segment.0),
+        Key::Addr(Place { segment: None, addr }) => format!("addr:{addr}"),
+        Key::Nobody => "nobody".into(),
+    }
 }
 
-impl<'i> Roster<'i> {
-    pub(super) fn new(identity: &'i Identity) -> Self {
-        let ids = || (0..identity.seen.len()).filter_map(|i| u32::try_from(i).ok()).map(DeviceId);
-        let keys: Vec<String> = ids().map(|id| identity.key(id)).collect();
-        let mut groups: HashMap<String, Vec<DeviceId>> = HashMap::new();
-        for (id, key) in ids().zip(&keys) {
-            groups.entry(key.clone()).or_default().push(id);
+/// The MACs of a device that were heard of.
+fn members(identity: &Identity, key: Key) -> BTreeSet<Mac> {
+    let mut macs = BTreeSet::new();
+    match key {
+        Key::Mac(mac) => {
+            macs.insert(mac);
         }
-        Roster { identity, keys, groups }
+        Key::Register(index) => {
+            let Some(entry) = identity.register.entry(index) else { return macs };
+            macs.extend(&entry.macs);
+            let stations = |place| identity.hosts.peek(&place).into_iter().flat_map(|h| h.carriers()).filter_map(|(mac, _)| mac);
+            let holders = |place| identity.hosts.peek(&place).into_iter().flat_map(|h| h.holders());
+            macs.extend(identity.register.places(index).flat_map(|p| stations(p).chain(holders(p)).collect::<Vec<_>>()));
+            let names = entry.names.iter().filter_map(|n| super::station::clean(n));
+            macs.extend(names.filter_map(|n| identity.named.get(n.as_str())).flatten());
+        }
+        Key::Addr(_) | Key::Nobody => {}
     }
-
-    fn group(&self, id: DeviceId) -> &[DeviceId] {
-        let key = self.keys.get(id.0 as usize);
-        key.and_then(|k| self.groups.get(k)).map_or(&[], Vec::as_slice)
-    }
-
-    /// The first handle of the same device.
-    pub fn canonical(&self, id: DeviceId) -> DeviceId {
-        self.group(id).first().copied().unwrap_or(id)
-    }
-
-    /// Everything that is known about a device.
-    pub fn view(&self, id: DeviceId) -> DeviceView {
-        self.identity.view(id, self.keys.get(id.0 as usize).cloned().unwrap_or_default(), self.group(id))
-    }
+    let rotated: Vec<Mac> = macs.iter().flat_map(|mac| identity.rotation(*mac)).collect();
+    macs.extend(rotated);
+    macs.retain(|mac| identity.stations.peek(mac).is_some() && identity.device_of_mac(*mac) == key);
+    macs
 }
 
-impl Identity {
-    fn seen(&self, id: DeviceId) -> Option<&Seen> {
-        self.seen.get(id.0 as usize)
-    }
+fn stations<'a>(identity: &'a Identity, members: &'a BTreeSet<Mac>) -> impl Iterator<Item = (Mac, &'a Station)> {
+    members.iter().filter_map(|mac| Some((*mac, identity.stations.peek(mac)?)))
+}
 
-    /// The MAC that is the sender's own: not a router's, else the holder of the address at that time.
-    fn own_mac(&self, seen: &Seen) -> Option<Mac> {
-        let direct = seen.sender.mac.filter(|m| self.knowledge.router(*m).is_none());
-        direct.or_else(|| {
-            self.knowledge.holder_at(seen.sender.addr, seen.last).or(seen.sender.lease).filter(|m| self.knowledge.router(*m).is_none())
-        })
-    }
+fn latest(identity: &Identity, members: &BTreeSet<Mac>) -> Option<Mac> {
+    stations(identity, members).max_by_key(|(mac, s)| (s.span.last, *mac)).map(|(mac, _)| mac)
+}
 
-    /// The entry of the register that a sender belongs to.
-    fn registered(&self, seen: &Seen, own: Option<Mac>) -> Option<&RegisterEntry> {
-        let by_mac = |e: &&RegisterEntry| own.is_some_and(|m| e.macs.contains(&m));
-        let by_addr = |e: &&RegisterEntry| e.addrs.contains(&seen.sender.addr);
-        let by_name = |e: &&RegisterEntry| {
-            own.is_some_and(|m| self.names_of(m).iter().any(|(s, n)| is_strong(*s) && e.names.iter().any(|x| x.eq_ignore_ascii_case(n))))
+/// Addresses with the places where they were held.
+fn addresses(identity: &Identity, resolved: &Resolved, members: &BTreeSet<Mac>) -> BTreeSet<(IpAddr, Place)> {
+    let mut all = BTreeSet::new();
+    for (mac, station) in stations(identity, members) {
+        let held = identity.addresses_of(mac, station);
+        let places = station.bound.keys().chain(station.sent.keys()).filter(|(_, addr)| held.contains(addr));
+        all.extend(places.map(|(segment, addr)| (*addr, Place { segment: Some(*segment), addr: *addr })));
+    }
+    match resolved.key {
+        Key::Addr(place) => {
+            all.insert((place.addr, place));
+        }
+        Key::Register(index) => {
+            all.extend(identity.register.places(index).filter(|p| owns(identity, resolved.key, *p)).map(|p| (p.addr, p)))
+        }
+        _ => {}
+    }
+    if let Some(sighting) = resolved.sighting.filter(|s| is_host(s.addr)) {
+        all.insert((sighting.addr, Place { segment: Some(sighting.segment), addr: sighting.addr }));
+    }
+    all
+}
+
+/// Whether any traffic of an address was this device's.
+fn owns(identity: &Identity, key: Key, place: Place) -> bool {
+    carriers(identity, place).any(|sighting| identity.device_of(&sighting) == key)
+}
+
+/// The last sighting of an address from each MAC.
+fn carriers(identity: &Identity, place: Place) -> impl Iterator<Item = Sighting> + '_ {
+    let host = identity.hosts.peek(&place).zip(place.segment);
+    host.into_iter().flat_map(move |(host, segment)| host.carriers().map(move |(mac, ts)| Sighting { ts, segment, mac, addr: place.addr }))
+}
+
+fn is_behind(identity: &Identity, resolved: &Resolved, members: &BTreeSet<Mac>, addresses: &BTreeSet<(IpAddr, Place)>) -> bool {
+    let foreign = |s: &Sighting| s.mac.is_some_and(|mac| !members.contains(&mac) || is_router(identity, mac));
+    let sightings = addresses.iter().flat_map(|(_, place)| carriers(identity, *place)).chain(resolved.sighting);
+    sightings.filter(foreign).any(|s| identity.device_of(&s) == resolved.key)
+}
+
+fn names(
+    identity: &Identity,
+    key: Key,
+    members: &BTreeSet<Mac>,
+    entry: Option<&RegisterEntry>,
+    addresses: &BTreeSet<(IpAddr, Place)>,
+) -> Vec<String> {
+    let mut found: BTreeSet<(BindingSource, &str)> = stations(identity, members).flat_map(|(_, s)| s.names()).collect();
+    for (_, place) in addresses {
+        let Some(host) = identity.hosts.peek(place) else { continue };
+        let ours = |ts| match identity.holder(*place, ts) {
+            Some(point) => members.contains(&point.mac),
+            None => matches!(key, Key::Addr(_)) || owns(identity, key, *place),
         };
-        let find = |f: &dyn Fn(&&RegisterEntry) -> bool| self.register.iter().find(|e| f(e));
-        find(&by_mac).or_else(|| find(&by_addr)).or_else(|| find(&by_name))
+        found.extend(host.names().filter(|(_, _, ts)| ours(*ts)).map(|(source, name, _)| (source, name)));
     }
-
-    fn names_of(&self, mac: Mac) -> Vec<(BindingSource, Box<str>)> {
-        self.knowledge.about(mac).map(|s| s.names.iter().cloned().collect()).unwrap_or_default()
-    }
-
-    /// The first of the random MACs that one device used one after the other: the same DHCP host name, never at the same time.
-    fn first_of_rotation(&self, mac: Mac) -> Mac {
-        let Some(station) = self.knowledge.about(mac) else { return mac };
-        let Some((first, _)) = station.span.filter(|_| mac.is_local()) else { return mac };
-        let names: Vec<&str> = station.names.iter().filter(|(s, n)| is_strong(*s) && !is_generic(n)).map(|(_, n)| &**n).collect();
-        let earlier = self.knowledge.stations().filter(|(other, about)| {
-            let shares = about.names.iter().any(|(s, n)| is_strong(*s) && names.contains(&&**n));
-            other.is_local() && **other != mac && shares && about.span.is_some_and(|(_, last)| last < first)
-        });
-        earlier.min_by_key(|(other, about)| (about.span, **other)).map_or(mac, |(other, _)| *other)
-    }
-
-    /// The text that is the same for the same device.
-    pub(super) fn key(&self, id: DeviceId) -> String {
-        let Some(seen) = self.seen(id) else { return String::new() };
-        let own = self.own_mac(seen);
-        if let Some(entry) = self.registered(seen, own) {
-            return format!("reg:{}", entry.id);
-        }
-        match own {
-            Some(mac) => format!("mac:{}", self.first_of_rotation(mac)),
-            None => format!("addr:{}@{}", seen.sender.addr, seen.sender.segment.0),
+    let registered = entry.into_iter().flat_map(|e| e.names.iter().map(|n| &**n));
+    let mut names: Vec<String> = Vec::new();
+    for name in registered.chain(found.into_iter().map(|(_, name)| name)) {
+        if !names.iter().any(|n| n.eq_ignore_ascii_case(name)) {
+            names.push(name.to_owned());
         }
     }
+    names
+}
 
-    /// The register entry of a device.
-    pub fn register_entry(&self, id: DeviceId) -> Option<&RegisterEntry> {
-        let seen = self.seen(id)?;
-        self.registered(seen, self.own_mac(seen))
-    }
-
-    fn view(&self, id: DeviceId, key: String, group: &[DeviceId]) -> DeviceView {
-        let same: Vec<&Seen> = group.iter().filter_map(|i| self.seen(*i)).collect();
-        let macs: BTreeSet<Mac> = same.iter().filter_map(|s| self.own_mac(s)).collect();
-        let mac = same.iter().filter_map(|s| self.own_mac(s).map(|m| (s.first, m))).min().map(|(_, m)| m);
-        let mut addresses: BTreeSet<IpAddr> = same.iter().map(|s| s.sender.addr).collect();
-        for station in macs.iter().filter_map(|m| self.knowledge.about(*m)) {
-            addresses.extend(station.addrs.keys().filter(|a| !is_local_scope(**a)));
-        }
-        let mut named: Vec<(BindingSource, Box<str>)> = macs.iter().flat_map(|m| self.names_of(*m)).collect();
-        named.sort();
-        let mut names: Vec<String> = Vec::new();
-        for (_, name) in named {
-            if !names.iter().any(|n| n.eq_ignore_ascii_case(&name)) {
-                names.push(name.into());
+fn judge(identity: &Identity, key: Key, members: &BTreeSet<Mac>, view: &mut DeviceView) {
+    let mut say = |confidence: f64, reason: &str| {
+        view.confidence = confidence;
+        view.reasons.push(reason.into());
+    };
+    let routers = members.iter().any(|mac| is_router(identity, *mac));
+    match key {
+        Key::Register(index) => {
+            let matches = members.iter().filter_map(|mac| identity.registered(*mac)).filter(|(i, _)| *i == index).map(|(_, how)| how);
+            match matches.min().unwrap_or(Match::Address) {
+                Match::Mac => say(0.99, "its MAC is in the register"),
+                Match::Address => say(0.90, "its address is in the register"),
+                Match::Name => say(0.60, "its DHCP host name is in the register"),
             }
         }
-        let (confidence, reasons) = self.confidence(id, &macs);
-        DeviceView {
-            key,
-            mac,
-            addresses: addresses.into_iter().take(ADDRESSES_MAX).collect(),
-            names,
-            randomised_mac: mac.is_some_and(Mac::is_local),
-            behind_router: same.iter().any(|s| s.sender.mac.is_some_and(|m| self.knowledge.router(m).is_some())),
-            register: self.register_entry(id).map(|e| e.id.clone()),
-            confidence,
-            reasons,
+        Key::Mac(_) if routers => say(0.40, "a router's own address: devices behind it may share it"),
+        Key::Mac(_) => {
+            let (confidence, reason) = binding(identity, members);
+            say(confidence, reason);
         }
+        Key::Addr(_) if view.behind_router => say(0.40, "behind a router and without a lease: known by address only"),
+        Key::Addr(_) => say(0.50, "no hardware address was seen: known by address only"),
+        Key::Nobody => say(0.0, "a group or unspecified address, or a device forgotten when the table was full"),
     }
-
-    /// How sure the identity is, and why.
-    fn confidence(&self, id: DeviceId, macs: &BTreeSet<Mac>) -> (f64, Vec<String>) {
-        let Some(seen) = self.seen(id) else { return (0.0, Vec::new()) };
-        let mut reasons = Vec::new();
-        let router = seen.sender.mac.and_then(|m| self.knowledge.router(m).map(|why| (m, why)));
-        if let Some((mac, why)) = router {
-            reasons.push(format!("frames come from {mac}, which {why}"));
-        }
-        let own = self.own_mac(seen);
-        if own.is_some_and(|m| self.first_of_rotation(m) != m) || macs.iter().any(|m| self.first_of_rotation(*m) != *m) {
-            reasons.push("random addresses one after the other, with the same DHCP host name".into());
-        }
-        if let Some(entry) = self.registered(seen, own) {
-            reasons.push(format!("in the device register as {}", entry.id));
-            return (0.99, reasons);
-        }
-        let said = own.and_then(|m| self.knowledge.about(m)).and_then(|s| s.addrs.get(&seen.sender.addr));
-        let confidence = match (own, said) {
-            (Some(_), Some(source)) => {
-                reasons.push(format!("{} binds address and hardware address", source.name()));
-                if is_strong(*source) { 0.95 } else { 0.90 }
-            }
-            (Some(_), None) => {
-                reasons.push("the frame's own hardware address".into());
-                0.80
-            }
-            (None, _) if router.is_some() => {
-                reasons.push("by address alone, behind a router".into());
-                0.40
-            }
-            (None, _) => {
-                reasons.push("by address alone".into());
-                0.50
-            }
-        };
-        if own.is_some_and(Mac::is_local) {
-            reasons.push("the hardware address is a random one: it may change".into());
-        }
-        (confidence, reasons)
+    if matches!(key, Key::Mac(_)) && view.behind_router && !routers {
+        view.confidence -= 0.05;
+        view.reasons.push("behind a router: tied to its MAC by what was bound to the address at the time".into());
+    }
+    let rotated = members.iter().any(|mac| identity.rotation(*mac).len() > 1);
+    if rotated && matches!(key, Key::Mac(_)) {
+        view.confidence = view.confidence.min(0.75);
+    }
+    if rotated {
+        view.reasons.push("MACs joined: the same DHCP host name, and each silent before the next was heard".into());
+    } else if matches!(key, Key::Register(_)) && members.len() > 1 {
+        view.reasons.push("several NICs joined by the register".into());
+    }
+    if view.randomised_mac {
+        view.reasons.push("locally administered MAC: randomised or virtual".into());
     }
 }
 
-fn is_strong(source: BindingSource) -> bool {
-    matches!(source, BindingSource::Dhcp | BindingSource::DhcpRequest)
-}
-
-fn is_generic(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    GENERIC_NAMES
-        .iter()
-        .any(|g| name == *g || name.strip_prefix(g).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '-')))
-}
-
-fn is_local_scope(addr: IpAddr) -> bool {
-    match addr {
-        IpAddr::V4(a) => a.is_link_local(),
-        IpAddr::V6(a) => a.is_unicast_link_local(),
+/// The best that ties a device's MACs to its addresses.
+fn binding(identity: &Identity, members: &BTreeSet<Mac>) -> (f64, &'static str) {
+    let sources = stations(identity, members).flat_map(|(_, s)| s.bound.values()).flat_map(|b| b.sources.iter()).min();
+    match sources {
+        Some(BindingSource::Dhcp) => (0.95, "a DHCP lease ties its MAC to an address"),
+        Some(BindingSource::Nd) => (0.90, "neighbour discovery ties its MAC to an address"),
+        Some(BindingSource::Arp) => (0.90, "ARP ties its MAC to an address"),
+        Some(BindingSource::DhcpRequest) => (0.85, "its own DHCP request ties its MAC to an address"),
+        Some(_) => (0.85, "a name service ties its MAC to an address"),
+        None => (0.80, "its frames carry its own MAC"),
     }
 }

@@ -145,7 +145,8 @@ fn normalised<'b>(name: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b str
     let name = name.strip_suffix(b".").unwrap_or(name);
     let room = buffer.get_mut(..name.len())?;
     for (to, from) in room.iter_mut().zip(name) {
-        if !from.is_ascii_graphic() {
+        // A backslash escapes a dot that is part of a label: no host name, and never the boundary of one.
+        if !from.is_ascii_graphic() || *from == b'\\' {
             return None;
         }
         *to = from.to_ascii_lowercase();

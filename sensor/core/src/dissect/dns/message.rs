@@ -1,215 +1,299 @@
-//! One DNS message: header, questions, and the answer section. Bounded, tolerant of a cut end.
+//! DNS messages: header, questions, resource records (RFC 1035 section 4).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::borrow::Cow;
 
+use super::name::Name;
+use super::wire::{array_at, u16_at, u32_at};
 use crate::limits::DNS_RECORDS_MAX;
 
-use super::name;
+/// Octets of the header.
+pub const HEADER_LEN: usize = 12;
 
-const A: u16 = 1;
-const CNAME: u16 = 5;
-const AAAA: u16 = 28;
-const SVCB: u16 = 64;
-const HTTPS: u16 = 65;
-
-/// Aliases of one name that are followed.
-const CHAIN_MAX: usize = 16;
-
-/// A question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Question {
-    pub(super) name: Vec<u8>,
-    pub(super) kind: u16,
+/// Record types that the code itself needs.
+pub mod rtype {
+    pub const A: u16 = 1;
+    pub const CNAME: u16 = 5;
+    pub const AAAA: u16 = 28;
+    pub const OPT: u16 = 41;
+    pub const SVCB: u16 = 64;
+    pub const HTTPS: u16 = 65;
 }
 
-/// What an answer says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Data {
-    Address(IpAddr),
-    Alias(Vec<u8>),
+/// IANA "DNS Resource Record TYPEs": those that occur in traffic.
+const TYPE_NAMES: &[(u16, &str)] = &[
+    (1, "A"),
+    (2, "NS"),
+    (5, "CNAME"),
+    (6, "SOA"),
+    (10, "NULL"),
+    (12, "PTR"),
+    (13, "HINFO"),
+    (15, "MX"),
+    (16, "TXT"),
+    (24, "SIG"),
+    (25, "KEY"),
+    (28, "AAAA"),
+    (29, "LOC"),
+    (32, "NIMLOC"),
+    (33, "SRV"),
+    (35, "NAPTR"),
+    (39, "DNAME"),
+    (41, "OPT"),
+    (43, "DS"),
+    (44, "SSHFP"),
+    (46, "RRSIG"),
+    (47, "NSEC"),
+    (48, "DNSKEY"),
+    (50, "NSEC3"),
+    (52, "TLSA"),
+    (64, "SVCB"),
+    (65, "HTTPS"),
+    (99, "SPF"),
+    (249, "TKEY"),
+    (250, "TSIG"),
+    (251, "IXFR"),
+    (252, "AXFR"),
+    (255, "ANY"),
+    (256, "URI"),
+    (257, "CAA"),
+];
+
+/// The name of a record type; `TYPE4711` where it has none (RFC 3597 section 5).
+pub fn type_name(code: u16) -> Cow<'static, str> {
+    match TYPE_NAMES.iter().find(|(known, _)| *known == code) {
+        Some((_, name)) => Cow::Borrowed(*name),
+        None => Cow::Owned(format!("TYPE{code}")),
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Record {
-    owner: Vec<u8>,
-    ttl_secs: u32,
-    data: Data,
+/// Whether a record type is one that occurs in traffic.
+pub fn is_known_type(code: u16) -> bool {
+    TYPE_NAMES.iter().any(|(known, _)| *known == code)
 }
 
-/// A message as far as it could be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Message {
-    pub(super) response: bool,
-    pub(super) rcode: u8,
-    opcode: u8,
-    class_ok: bool,
-    pub(super) questions: Vec<Question>,
-    answers: Vec<Record>,
-    /// More records were announced than are read.
-    pub(super) cut: bool,
+/// Response codes as `dns.rcode` says them (RFC 1035 section 4.1.1, RFC 2136 section 2.2, RFC 6891 section 9).
+pub const RCODES: &[&str] = &[
+    "NOERROR",
+    "FORMERR",
+    "SERVFAIL",
+    "NXDOMAIN",
+    "NOTIMP",
+    "REFUSED",
+    "YXDOMAIN",
+    "YXRRSET",
+    "NXRRSET",
+    "NOTAUTH",
+    "NOTZONE",
+    "DSOTYPENI",
+    "BADVERS",
+    "other",
+];
+
+/// The name of a response code.
+pub fn rcode_name(code: u16) -> &'static str {
+    let known = match code {
+        0..=11 => RCODES.get(usize::from(code)),
+        16 => RCODES.get(12),
+        _ => None,
+    };
+    known.copied().unwrap_or("other")
 }
 
-struct Header {
+/// The header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
     flags: u16,
-    counts: [u16; 4],
-}
-
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|b| u16::from_be_bytes(*b))
-}
-
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|b| u32::from_be_bytes(*b))
+    /// Questions, answers, authorities, additionals, as claimed.
+    pub counts: [u16; 4],
 }
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Option<Header> {
-        let counts = [be16(bytes, 4)?, be16(bytes, 6)?, be16(bytes, 8)?, be16(bytes, 10)?];
-        Some(Header { flags: be16(bytes, 2)?, counts })
+    /// Reads the first 12 octets.
+    pub fn parse(bytes: &[u8]) -> Option<Header> {
+        let head: [u8; HEADER_LEN] = array_at(bytes, 0)?;
+        let at = |i| u16_at(&head, i);
+        Some(Header { flags: at(2)?, counts: [at(4)?, at(6)?, at(8)?, at(10)?] })
     }
 
-    /// Standard query, notify or update; the reserved bit zero; some question, or some answer.
-    fn fits(&self) -> bool {
-        let opcode = self.flags >> 11 & 0xf;
-        let reserved = self.flags & 0x0040;
-        matches!(opcode, 0 | 4 | 5) && reserved == 0 && (self.counts[0] > 0 || (self.flags & 0x8000 != 0 && self.counts[1] > 0))
+    /// The QR bit: it answers.
+    pub const fn is_response(&self) -> bool {
+        self.flags & 0x8000 != 0
+    }
+
+    /// 0 query, 4 notify, 5 update.
+    pub const fn opcode(&self) -> u16 {
+        self.flags >> 11 & 0xf
+    }
+
+    /// The low four bits of the response code.
+    pub const fn rcode(&self) -> u16 {
+        self.flags & 0xf
+    }
+
+    /// The reserved bit, which is zero (RFC 6895 section 2).
+    pub const fn reserved(&self) -> bool {
+        self.flags & 0x40 != 0
+    }
+
+    /// Questions, as claimed.
+    pub const fn questions(&self) -> u16 {
+        let [questions, ..] = self.counts;
+        questions
     }
 }
 
-impl Message {
-    /// Whether these bytes may begin a message.
-    pub(super) fn header_fits(bytes: &[u8]) -> bool {
-        Header::parse(bytes).is_some_and(|h| h.fits())
-    }
+/// One entry of the question section.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// What is asked about.
+    pub name: Name,
+    /// The record type asked for; `None` when the message is cut behind the name.
+    pub qtype: Option<u16>,
+    /// The class; with mDNS the top bit asks for a unicast answer.
+    pub class: Option<u16>,
+}
 
-    /// Reads a message. `None` when header or a question makes no sense.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Message> {
-        let header = Header::parse(bytes).filter(Header::fits)?;
-        let [questions, answers, ..] = header.counts;
-        let opcode = u8::try_from(header.flags >> 11 & 0xf).ok()?;
-        let rcode = u8::try_from(header.flags & 0xf).ok()?;
-        let mut message = Message { response: header.flags & 0x8000 != 0, rcode, opcode, class_ok: true, ..Message::default() };
-        message.cut = usize::from(questions).max(usize::from(answers)) > DNS_RECORDS_MAX;
-        let mut at = 12;
-        for _ in 0..usize::from(questions).min(DNS_RECORDS_MAX) {
-            let Some((name, after)) = name::read(bytes, at) else {
-                // The first question must be readable, later ones may lie beyond a cut.
-                return if message.questions.is_empty() { None } else { Some(message) };
-            };
-            let Some(kind) = be16(bytes, after) else {
-                return if message.questions.is_empty() { None } else { Some(message) };
-            };
-            // A message that is cut in the class still says what is asked for.
-            let class = be16(bytes, after + 2).unwrap_or(0);
-            // The top bit asks for a unicast answer (RFC 6762 section 5.4); 255 is any.
-            message.class_ok &= matches!(class & 0x7fff, 1 | 255);
-            message.questions.push(Question { name, kind });
-            at = after + 4;
-        }
-        for _ in 0..usize::from(answers).min(DNS_RECORDS_MAX) {
-            let Some(next) = message.record(bytes, at) else { break };
+/// The sections of resource records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Answers the question.
+    Answer,
+    /// Points at other servers.
+    Authority,
+    /// May be useful.
+    Additional,
+}
+
+/// A resource record.
+#[derive(Clone, Copy, Debug)]
+pub struct Resource {
+    /// The section that it stands in.
+    pub section: Section,
+    /// Its owner.
+    pub name: Name,
+    /// Its type.
+    pub rtype: u16,
+    /// Its class; with OPT a size, with mDNS the top bit is the cache-flush bit.
+    pub class: u16,
+    /// Time to live in seconds; with OPT flags.
+    pub ttl: u32,
+    /// Offset of its data in the message.
+    pub data_at: usize,
+    /// Length of its data.
+    pub data_len: usize,
+}
+
+/// A message, read as far as it is well formed.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// All of it.
+    pub bytes: &'a [u8],
+    /// Its header.
+    pub header: Header,
+    /// Its questions, at most [`DNS_RECORDS_MAX`].
+    pub questions: Vec<Question>,
+    records_at: Option<usize>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads header and questions; `None` without a header, or without the first question that the header claims.
+    pub fn parse(bytes: &'a [u8]) -> Option<Message<'a>> {
+        let header = Header::parse(bytes)?;
+        let mut message = Message { bytes, header, questions: Vec::new(), records_at: None };
+        let mut at = Some(HEADER_LEN);
+        for _ in 0..usize::from(header.questions()).min(DNS_RECORDS_MAX) {
+            let Some((question, next)) = at.and_then(|at| read_question(bytes, at)) else { break };
+            message.questions.push(question);
             at = next;
         }
-        Some(message)
-    }
-
-    /// Whether it is beyond doubt on a port where nobody expects DNS: one question of a known type in the Internet class, with a
-    /// name of host characters.
-    pub(super) fn is_plain(&self) -> bool {
-        let host = |q: &Question| {
-            let ok = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'*');
-            q.name.len() >= 3 && q.name.contains(&b'.') && q.name.iter().all(ok) && matches!(q.kind, 1..=52 | 64 | 65 | 99 | 255 | 257)
-        };
-        self.opcode == 0 && self.class_ok && matches!(&self.questions[..], [one] if host(one)) && self.rcode <= 5
-    }
-
-    fn record(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
-        let (owner, after) = name::read(bytes, at)?;
-        let kind = be16(bytes, after)?;
-        let class = be16(bytes, after + 2)? & 0x7fff;
-        let ttl_secs = be32(bytes, after + 4)?;
-        let length = usize::from(be16(bytes, after + 8)?);
-        let start = after + 10;
-        let data = bytes.get(start..start + length)?;
-        if class == 1 {
-            for data in parse_data(bytes, kind, start, data) {
-                self.answers.push(Record { owner: owner.clone(), ttl_secs, data });
-            }
+        if message.questions.len() == usize::from(header.questions()) {
+            message.records_at = at;
         }
-        Some(start + length)
+        (header.questions() == 0 || !message.questions.is_empty()).then_some(message)
     }
 
-    /// Shows the addresses of a name: its own, and those of its aliases. Only the answer section counts.
-    pub(super) fn addresses_of(&self, name: &[u8], see: &mut dyn FnMut(IpAddr, u32)) {
-        let mut owners: Vec<&[u8]> = vec![name];
-        for _ in 0..CHAIN_MAX {
-            let known = owners.len();
-            for record in &self.answers {
-                if let Data::Alias(target) = &record.data
-                    && owners.iter().any(|o| o.eq_ignore_ascii_case(&record.owner))
-                    && !owners.iter().any(|o| o.eq_ignore_ascii_case(target))
-                {
-                    owners.push(target);
-                }
-            }
-            if owners.len() == known || owners.len() > CHAIN_MAX {
-                break;
-            }
-        }
-        for record in &self.answers {
-            if let Data::Address(addr) = record.data
-                && owners.iter().any(|o| o.eq_ignore_ascii_case(&record.owner))
-            {
-                see(addr, record.ttl_secs);
-            }
+    /// Its resource records, section by section, at most [`DNS_RECORDS_MAX`], as far as they are well formed.
+    pub fn records(&self) -> Records<'_> {
+        let [_, answers, authorities, additionals] = self.header.counts;
+        let left = [answers, authorities, additionals].map(usize::from);
+        Records { bytes: self.bytes, at: self.records_at, left, budget: DNS_RECORDS_MAX }
+    }
+
+    /// Whether it claims more questions or records than are read.
+    pub fn over_limit(&self) -> bool {
+        let [questions, records @ ..] = self.header.counts.map(usize::from);
+        questions > DNS_RECORDS_MAX && self.questions.len() == DNS_RECORDS_MAX || {
+            records.iter().sum::<usize>() > DNS_RECORDS_MAX && self.records().count() == DNS_RECORDS_MAX
         }
     }
 
-    /// Shows names with their addresses in the answers of a multicast response: hosts speak of themselves.
-    pub(super) fn own_addresses(&self, see: &mut dyn FnMut(&[u8], IpAddr)) {
-        for record in self.answers.iter().filter(|_| self.response) {
-            if let Data::Address(addr) = record.data {
-                see(&record.owner, addr);
-            }
-        }
+    /// Whether every record that the header claims is there and nothing follows.
+    pub fn is_exact(&self) -> bool {
+        let mut records = self.records();
+        let read = records.by_ref().count();
+        let [_, claimed @ ..] = self.header.counts.map(usize::from);
+        read == claimed.iter().sum::<usize>() && records.at == Some(self.bytes.len())
+    }
+
+    /// The whole response code: with EDNS eight more bits stand in the TTL of the OPT record (RFC 6891 section 6.1.3).
+    pub fn rcode(&self) -> u16 {
+        let opt = self.records().find(|r| r.rtype == rtype::OPT && r.section == Section::Additional);
+        let [high, ..] = opt.map_or(0, |r| r.ttl).to_be_bytes();
+        self.header.rcode() | u16::from(high) << 4
+    }
+
+    /// The data of a record.
+    pub fn data(&self, record: &Resource) -> &'a [u8] {
+        self.bytes.get(record.data_at..).and_then(|b| b.get(..record.data_len)).unwrap_or(&[])
     }
 }
 
-fn parse_data(message: &[u8], kind: u16, start: usize, data: &[u8]) -> Vec<Data> {
-    match kind {
-        A => {
-            data.first_chunk::<4>().filter(|_| data.len() == 4).map(|b| Data::Address(IpAddr::V4(Ipv4Addr::from(*b)))).into_iter().collect()
-        }
-        AAAA => data
-            .first_chunk::<16>()
-            .filter(|_| data.len() == 16)
-            .map(|b| Data::Address(IpAddr::V6(Ipv6Addr::from(*b))))
-            .into_iter()
-            .collect(),
-        CNAME => name::read(message, start).map(|(target, _)| Data::Alias(target)).into_iter().collect(),
-        SVCB | HTTPS => hints(message, start, data).unwrap_or_default(),
-        _ => Vec::new(),
-    }
+/// A question and the offset behind it; none when the message is cut behind the name, which counts all the same.
+fn read_question(bytes: &[u8], at: usize) -> Option<(Question, Option<usize>)> {
+    let (name, at) = Name::read(bytes, at)?;
+    let question = Question { name, qtype: u16_at(bytes, at), class: u16_at(bytes, at.checked_add(2)?) };
+    Some((question, question.class.and(at.checked_add(4))))
 }
 
-/// Address hints and the alias form of SVCB and HTTPS records (RFC 9460 sections 2.2, 7.3).
-fn hints(message: &[u8], start: usize, data: &[u8]) -> Option<Vec<Data>> {
-    let priority = be16(data, 0)?;
-    let (target, after) = name::read(message, start + 2)?;
-    let mut found = Vec::new();
-    if priority == 0 && !target.is_empty() {
-        return Some(vec![Data::Alias(target)]);
+fn read_record(bytes: &[u8], at: usize, section: Section) -> Option<(Resource, usize)> {
+    let (name, at) = Name::read(bytes, at)?;
+    let field = |offset: usize| at.checked_add(offset);
+    let data_at = field(10)?;
+    let data_len = usize::from(u16_at(bytes, field(8)?)?);
+    let end = data_at.checked_add(data_len)?;
+    bytes.get(data_at..end)?;
+    let record = Resource {
+        section,
+        name,
+        rtype: u16_at(bytes, at)?,
+        class: u16_at(bytes, field(2)?)?,
+        ttl: u32_at(bytes, field(4)?)?,
+        data_at,
+        data_len,
+    };
+    Some((record, end))
+}
+
+/// See [`Message::records`].
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    /// Where the next record begins; `None` when the rest cannot be found.
+    at: Option<usize>,
+    left: [usize; 3],
+    budget: usize,
+}
+
+impl Iterator for Records<'_> {
+    type Item = Resource;
+
+    fn next(&mut self) -> Option<Resource> {
+        let at = self.at?;
+        self.budget = self.budget.checked_sub(1)?;
+        let sections = [Section::Answer, Section::Authority, Section::Additional];
+        let (section, left) = sections.into_iter().zip(self.left.iter_mut()).find(|(_, left)| **left > 0)?;
+        *left -= 1;
+        let read = read_record(self.bytes, at, section);
+        self.at = read.map(|(_, end)| end);
+        read.map(|(record, _)| record)
     }
-    let mut rest = data.get(after.checked_sub(start)?..)?;
-    for _ in 0..32 {
-        let (Some(key), Some(length)) = (be16(rest, 0), be16(rest, 2)) else { break };
-        let Some(value) = rest.get(4..4 + usize::from(length)) else { break };
-        match key {
-            4 => found.extend(value.as_chunks::<4>().0.iter().take(8).map(|b| Data::Address(IpAddr::V4(Ipv4Addr::from(*b))))),
-            6 => found.extend(value.as_chunks::<16>().0.iter().take(8).map(|b| Data::Address(IpAddr::V6(Ipv6Addr::from(*b))))),
-            _ => {}
-        }
-        rest = rest.get(4 + usize::from(length)..).unwrap_or(&[]);
-    }
-    Some(found)
 }

@@ -1,0 +1,196 @@
+//! An address: who held it when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::station::{clean, put_bounded};
+use super::{DeviceId, Fact};
+use crate::net::Mac;
+use crate::record::BindingSource;
+use crate::time::Timestamp;
+
+/// Statements of one MAC and source within this span count as one.
+const POINT_SLOT: Duration = Duration::from_secs(10);
+
+/// Statements newer than this are all kept, so that late ones fall into their place; of older ones only the changes.
+const SETTLED: Duration = Duration::from_secs(15 * 60);
+
+/// Statements kept per address and strength before the settled ones are thinned out, and at most.
+const POINTS_SOFT: usize = 32;
+const POINTS_MAX: usize = 256;
+
+/// How long ARP and ND hold without being repeated: stations repeat themselves every few minutes (Linux: 60 s, Windows: 10 min).
+const NEIGHBOUR_HOLDS: Duration = Duration::from_secs(4 * 3600);
+
+/// How long a lease holds whose length is not stated: the usual default of servers.
+const LEASE_HOLDS: Duration = Duration::from_secs(24 * 3600);
+
+/// How far a statement reaches back: a station that was there before the capture began repeats itself within this. A lease does not
+/// reach back, as it is what begins a stay.
+const REACHES_BACK: Duration = Duration::from_secs(10 * 60);
+
+/// Names and frame MACs kept per address.
+const NAMES_MAX: usize = 8;
+const CARRIERS_MAX: usize = 8;
+
+/// A statement that a MAC has the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    pub ts: Timestamp,
+    pub mac: Mac,
+    pub source: BindingSource,
+    pub until: Timestamp,
+    pub released: bool,
+    pub relayed: bool,
+}
+
+impl Point {
+    pub fn new(fact: &Fact, mac: Mac) -> Point {
+        let lease = matches!(fact.source, BindingSource::Dhcp | BindingSource::DhcpRequest);
+        let holds = match fact.lifetime_secs {
+            Some(secs) => Duration::from_secs(secs.into()),
+            None if lease => LEASE_HOLDS,
+            None => NEIGHBOUR_HOLDS,
+        };
+        let until = fact.ts.after(holds);
+        Point { ts: fact.ts, mac, source: fact.source, until, released: fact.released, relayed: fact.relay.is_some() }
+    }
+
+    /// A server's word, ARP and ND bind; what a client asks for and what names imply counts only where nothing else is known.
+    const fn is_strong(&self) -> bool {
+        matches!(self.source, BindingSource::Dhcp | BindingSource::Nd | BindingSource::Arp)
+    }
+
+    fn same_slot(&self, other: &Point) -> bool {
+        let slot = |p: &Point| p.ts.secs() / POINT_SLOT.as_secs();
+        (slot(self), self.mac, self.source, self.released) == (slot(other), other.mac, other.source, other.released)
+    }
+}
+
+/// An address in a segment.
+#[derive(Debug)]
+pub struct Host {
+    pub id: DeviceId,
+    strong: Vec<Point>,
+    weak: Vec<Point>,
+    names: BTreeMap<(BindingSource, String), Timestamp>,
+    carriers: BTreeMap<Option<Mac>, (Timestamp, Timestamp)>,
+}
+
+impl Host {
+    pub const fn new(id: DeviceId) -> Host {
+        Host { id, strong: Vec::new(), weak: Vec::new(), names: BTreeMap::new(), carriers: BTreeMap::new() }
+    }
+
+    /// Takes a statement.
+    pub fn hold(&mut self, point: Point) {
+        let points = if point.is_strong() { &mut self.strong } else { &mut self.weak };
+        if let Some(known) = points.iter_mut().rev().find(|p| p.same_slot(&point)) {
+            known.ts = known.ts.min(point.ts);
+            known.until = known.until.max(point.until);
+            known.relayed |= point.relayed;
+            points.sort_unstable();
+        } else {
+            let at = points.partition_point(|p| *p < point);
+            points.insert(at, point);
+        }
+        thin(points);
+    }
+
+    /// Takes a name that was given without a MAC.
+    pub fn name(&mut self, fact: &Fact) {
+        if let Some(name) = fact.name.as_deref().and_then(clean) {
+            let first = self.names.get(&(fact.source, name.clone())).map_or(fact.ts, |ts| fact.ts.min(*ts));
+            put_bounded(&mut self.names, (fact.source, name), first, NAMES_MAX);
+        }
+    }
+
+    /// A frame of the address came from this MAC.
+    pub fn carried_by(&mut self, mac: Option<Mac>, ts: Timestamp) {
+        let (first, last) = self.carriers.get(&mac).copied().unwrap_or((ts, ts));
+        put_bounded(&mut self.carriers, mac, (first.min(ts), last.max(ts)), CARRIERS_MAX);
+    }
+
+    /// MACs that frames of the address came from, with the last time.
+    pub fn carriers(&self) -> impl Iterator<Item = (Option<Mac>, Timestamp)> + '_ {
+        self.carriers.iter().map(|(mac, (_, last))| (*mac, *last))
+    }
+
+    /// Names given without a MAC: source, name, first time.
+    pub fn names(&self) -> impl Iterator<Item = (BindingSource, &str, Timestamp)> {
+        self.names.iter().map(|((source, name), ts)| (*source, name.as_str(), *ts))
+    }
+
+    /// Whether this MAC was ever bound to the address by a strong statement.
+    pub fn knows(&self, mac: Mac) -> bool {
+        self.strong.iter().any(|p| p.mac == mac)
+    }
+
+    /// MACs that were ever bound to the address.
+    pub fn holders(&self) -> impl Iterator<Item = Mac> + '_ {
+        self.strong.iter().chain(&self.weak).map(|p| p.mac)
+    }
+
+    /// Who held the address at `ts`. ARP and ND of MACs that `is_proxy` (they answer for others) do not count.
+    pub fn holder(&self, ts: Timestamp, is_proxy: &dyn Fn(Mac) -> bool) -> Option<Point> {
+        let counts = |p: &&Point| !matches!(p.source, BindingSource::Arp | BindingSource::Nd) || !is_proxy(p.mac);
+        let of = |points: &[Point]| holder_in(&points.iter().filter(counts).copied().collect::<Vec<_>>(), ts);
+        of(&self.strong).or_else(|| of(&self.weak))
+    }
+
+    /// Whether another MAC has a lease at `ts` that has not run out: two networks use the same address.
+    pub fn is_contested(&self, holder: Mac, ts: Timestamp) -> bool {
+        let others = self.strong.iter().filter(|p| p.mac != holder && p.ts <= ts && p.until > ts && !p.released);
+        let given_up = |p: &Point| self.strong.iter().any(|r| r.released && r.mac == p.mac && r.ts >= p.ts && r.ts <= ts);
+        others.into_iter().any(|p| !given_up(p))
+    }
+}
+
+/// The statement in force at `ts`, of statements in the order of time.
+fn holder_in(points: &[Point], ts: Timestamp) -> Option<Point> {
+    let at = points.partition_point(|p| p.ts <= ts);
+    let before = last_held(points.get(..at).unwrap_or(&[]));
+    let after = points.get(at);
+    // Between two statements of the same MAC it had the address all the time.
+    let bracketed = |p: &&Point| ts <= p.until || after.is_some_and(|next| next.mac == p.mac);
+    let begins = |p: &Point| matches!(p.source, BindingSource::Dhcp | BindingSource::DhcpRequest) && !p.released;
+    let reaches = |p: &&Point| !begins(p) && p.ts.since(ts) <= REACHES_BACK;
+    before.filter(bracketed).or_else(|| after.filter(reaches)).copied()
+}
+
+/// The last statement that was not taken back. A release ends only its own MAC's hold: who declines an address never had it.
+fn last_held(points: &[Point]) -> Option<&Point> {
+    let mut given_up: Vec<Mac> = Vec::new();
+    for point in points.iter().rev() {
+        if point.released {
+            given_up.push(point.mac);
+        } else {
+            return Some(point).filter(|p| !given_up.contains(&p.mac));
+        }
+    }
+    None
+}
+
+/// Drops settled statements that change nothing; what they said is added to the one before.
+fn thin(points: &mut Vec<Point>) {
+    if points.len() <= POINTS_SOFT {
+        return;
+    }
+    let settled = points.last().map_or(Timestamp::ZERO, |p| p.ts.before(SETTLED));
+    let mut kept: Vec<Point> = Vec::with_capacity(points.len());
+    for (i, point) in points.iter().enumerate() {
+        let next_same = points.get(i + 1).is_some_and(|n| n.mac == point.mac && !n.released && n.ts < settled);
+        match kept.last_mut() {
+            Some(last) if last.mac == point.mac && !last.released && !point.released && next_same => {
+                last.until = last.until.max(point.until);
+                last.source = last.source.min(point.source);
+                last.relayed |= point.relayed;
+            }
+            _ => kept.push(*point),
+        }
+    }
+    if kept.len() > POINTS_MAX {
+        kept.drain(..kept.len() - POINTS_MAX);
+    }
+    *points = kept;
+}

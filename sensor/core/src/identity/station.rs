@@ -1,0 +1,145 @@
+//! A MAC: what was said about it and what was seen from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{DeviceId, Fact, SegmentKey, is_host};
+use crate::record::BindingSource;
+use crate::time::Timestamp;
+
+/// Kept per station: addresses bound to it, addresses that it sent from, far ends behind it, names, vendor classes.
+pub const ADDRESSES_MAX: usize = 64;
+const SERVERS_MAX: usize = 8;
+const NAMES_MAX: usize = 8;
+const CLASSES_MAX: usize = 4;
+
+/// Characters kept of a name (RFC 1035 section 2.3.4).
+const NAME_CHARS_MAX: usize = 253;
+
+/// First and last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+impl Span {
+    const NEVER: Span = Span { first: Timestamp::MAX, last: Timestamp::ZERO };
+
+    fn see(&mut self, ts: Timestamp) {
+        self.first = self.first.min(ts);
+        self.last = self.last.max(ts);
+    }
+}
+
+/// An address that was bound to the station, and how.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    pub span: Span,
+    pub sources: BTreeSet<BindingSource>,
+}
+
+/// A MAC.
+#[derive(Debug)]
+pub struct Station {
+    pub id: DeviceId,
+    /// When anything was heard of it; `first > last` until then.
+    pub span: Span,
+    /// Addresses that facts bind to it.
+    pub bound: BTreeMap<(SegmentKey, IpAddr), Bound>,
+    /// Addresses that its frames came from.
+    pub sent: BTreeMap<(SegmentKey, IpAddr), Span>,
+    /// Far ends that it was seen in front of; the smallest, so that order does not matter.
+    pub servers: BTreeSet<IpAddr>,
+    /// It said that it is a router.
+    pub says_router: bool,
+    names: BTreeMap<(BindingSource, String), ()>,
+    classes: BTreeSet<Box<str>>,
+}
+
+impl Station {
+    pub const fn new(id: DeviceId) -> Station {
+        Station {
+            id,
+            span: Span::NEVER,
+            bound: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            servers: BTreeSet::new(),
+            says_router: false,
+            names: BTreeMap::new(),
+            classes: BTreeSet::new(),
+        }
+    }
+
+    /// Takes a fact about it; with `place`, what it binds. A name that no longer fits comes back.
+    pub fn learn(&mut self, fact: &Fact, place: Option<(SegmentKey, IpAddr)>) -> Option<String> {
+        self.span.see(fact.ts);
+        self.says_router |= fact.router;
+        let gone = fact.name.as_deref().and_then(clean).and_then(|name| put_bounded(&mut self.names, (fact.source, name), (), NAMES_MAX));
+        if let Some(class) = fact.vendor_class.as_deref().and_then(clean) {
+            self.classes.insert(class.into());
+            if self.classes.len() > CLASSES_MAX {
+                self.classes.pop_last();
+            }
+        }
+        if let Some(place) = place {
+            let bound = self.bound.entry(place).or_insert(Bound { span: Span::NEVER, sources: BTreeSet::new() });
+            bound.span.see(fact.ts);
+            bound.sources.insert(fact.source);
+            drop_oldest(&mut self.bound, |b| b.span.last);
+        }
+        gone.map(|((_, name), ())| name)
+    }
+
+    /// A client's frame came from it.
+    pub fn send(&mut self, ts: Timestamp, segment: SegmentKey, addr: IpAddr) {
+        self.span.see(ts);
+        if is_host(addr) {
+            self.sent.entry((segment, addr)).or_insert(Span::NEVER).see(ts);
+            drop_oldest(&mut self.sent, |span| span.last);
+        }
+    }
+
+    /// A far end was behind it.
+    pub fn serve(&mut self, addr: IpAddr) {
+        self.servers.insert(addr);
+        if self.servers.len() > SERVERS_MAX {
+            self.servers.pop_last();
+        }
+    }
+
+    /// Host names that it gave itself, the best source first.
+    pub fn names(&self) -> impl Iterator<Item = (BindingSource, &str)> {
+        self.names.keys().map(|(source, name)| (*source, name.as_str()))
+    }
+
+    /// Host names that it gave itself in DHCP.
+    pub fn dhcp_names(&self) -> impl Iterator<Item = &str> {
+        self.names().filter(|(source, _)| matches!(source, BindingSource::Dhcp | BindingSource::DhcpRequest)).map(|(_, name)| name)
+    }
+
+    /// Whether both may be the same kind of client: nothing in DHCP option 60 speaks against it.
+    pub fn may_be_like(&self, other: &Station) -> bool {
+        self.classes.is_empty() || other.classes.is_empty() || !self.classes.is_disjoint(&other.classes)
+    }
+}
+
+/// A host name in lower case without the final dot and mDNS's domain; `None` when nothing is left.
+pub fn clean(name: &str) -> Option<String> {
+    let name = name.trim().trim_end_matches('.').to_lowercase();
+    let name: String = name.strip_suffix(".local").unwrap_or(&name).chars().take(NAME_CHARS_MAX).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// Puts an entry into a bounded map; the largest key goes, whatever the order of arrival, and comes back.
+pub fn put_bounded<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V, max: usize) -> Option<(K, V)> {
+    map.insert(key, value);
+    if map.len() > max { map.pop_last() } else { None }
+}
+
+fn drop_oldest<K: Ord + Copy, V>(map: &mut BTreeMap<K, V>, last: impl Fn(&V) -> Timestamp) {
+    let oldest = || map.iter().min_by_key(|(key, value)| (last(value), **key)).map(|(key, _)| *key);
+    if let Some(oldest) = if map.len() > ADDRESSES_MAX { oldest() } else { None } {
+        map.remove(&oldest);
+    }
+}
