@@ -81,8 +81,10 @@ fn same_layout(reference: &[u8], make: impl Fn(&Installation, &mut Prng) -> Vec<
 
 #[test]
 fn hellos_of_the_reference_capture() {
-    let at = Timestamp::from_secs_nanos(0x6774_8581, 0);
-    for (port, start) in [(40_001, Start::Resume), (40_002, Start::New), (40_014, Start::Refresh)] {
+    for (port, start, secs) in
+        [(40_001, Start::Resume, 0x6774_8581), (40_002, Start::New, 0x6774_8582), (40_014, Start::Refresh, 0x6774_858e)]
+    {
+        let at = Timestamp::from_secs_nanos(secs, 0);
         let Some(payloads) = reference(port) else { return };
         same_layout(&payloads[0], |app, rng| app.record(kind::HANDSHAKE, &app.hello(start, at, rng)));
     }
