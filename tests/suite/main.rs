@@ -1,1 +1,12 @@
 //! Every test that spans the two product crates.
+
+mod broken;
+mod cases;
+mod generated;
+mod hostile;
+mod licences;
+mod oracle;
+mod privacy;
+mod shared;
+mod tidy;
+mod wechat;

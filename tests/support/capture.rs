@@ -54,6 +54,16 @@ impl Trace {
         self.frames.sort_by_key(|f| f.at);
         self.frames
     }
+
+    /// Forgets what was captured at `end` or later.
+    pub fn retain_before(&mut self, end: Timestamp) {
+        self.frames.retain(|f| f.at < end);
+    }
+
+    /// The same of a copy.
+    pub fn sorted(&self) -> Vec<Frame> {
+        self.clone().into_frames()
+    }
 }
 
 /// The flavour of a pcap file.
@@ -221,7 +231,7 @@ mod tests {
         let mut capture = pcap::Capture::from_file(file.path()).unwrap();
         let mut seen = Vec::new();
         while let Ok(packet) = capture.next_packet() {
-            seen.push((packet.header.ts.tv_sec as i64, packet.header.ts.tv_usec as i64, packet.header.len, packet.data.to_vec()));
+            seen.push((packet.header.ts.tv_sec, packet.header.ts.tv_usec, packet.header.len, packet.data.to_vec()));
         }
         seen
     }

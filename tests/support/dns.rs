@@ -49,6 +49,22 @@ pub fn answer(id: u16, name: &str, kind: u16, chain: &[&str], addresses: &[IpAdd
     message(id, 0x8180, name, kind, (chain.len() + addresses.len()) as u16, &records)
 }
 
+/// A multicast announcement of one address (RFC 6762 section 8.3): authoritative, no question, the cache-flush bit set.
+pub fn announcement(name: &str, address: IpAddr) -> Vec<u8> {
+    let mut bytes: Vec<u8> = [0, 0x8400, 0, 1, 0, 0].iter().flat_map(|n: &u16| n.to_be_bytes()).collect();
+    let (kind, data) = match address {
+        IpAddr::V4(a) => (kind::A, a.octets().to_vec()),
+        IpAddr::V6(a) => (kind::AAAA, a.octets().to_vec()),
+    };
+    bytes.extend(self::name(name));
+    bytes.extend(kind.to_be_bytes());
+    bytes.extend([0x80, 1]);
+    bytes.extend(120_u32.to_be_bytes());
+    bytes.extend((data.len() as u16).to_be_bytes());
+    bytes.extend(data);
+    bytes
+}
+
 /// The same message as TCP carries it, behind its length (RFC 1035 section 4.2.2).
 pub fn over_tcp(message: &[u8]) -> Vec<u8> {
     [&(message.len() as u16).to_be_bytes(), message].concat()

@@ -175,7 +175,7 @@ pub fn tcp(src: SocketAddr, dst: SocketAddr, header: &TcpHeader, payload: &[u8])
     segment.extend(dst.port().to_be_bytes());
     segment.extend(header.seq.to_be_bytes());
     segment.extend(header.ack.to_be_bytes());
-    segment.extend([((20 + options) / 4 << 4) as u8, header.flags]);
+    segment.extend([(((20 + options) / 4) << 4) as u8, header.flags]);
     segment.extend(64_240_u16.to_be_bytes());
     segment.extend([0; 4]);
     segment.extend(&header.options);

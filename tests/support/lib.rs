@@ -2,10 +2,12 @@
 //!
 //! Layers, each standing on those before it: [`prng`]; bytes of single layers ([`frame`], [`arp`], [`nd`], [`dhcp`], [`dns`],
 //! [`http`], [`tls`], [`quic`], [`mmtls`], [`newgetdns`], [`qq`]); conversations over a [`wire`] ([`tcp`]); files
-//! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`]). Everything is a function of its arguments and
-//! of a seed: no clock, no environment, no global state.
+//! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`canary`]). Beside them
+//! stands [`sensor`], which runs the product. The generators are functions of their
+//! arguments and of a seed: no clock, no environment, no global state.
 
 pub mod arp;
+pub mod canary;
 pub mod capture;
 pub mod dhcp;
 pub mod dns;
@@ -20,9 +22,15 @@ pub mod office;
 pub mod prng;
 pub mod qq;
 pub mod quic;
+pub mod sensor;
 pub mod tcp;
 pub mod tls;
 pub mod wire;
+
+/// The root of the repository.
+pub fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(std::path::Path::to_path_buf).unwrap_or_default()
+}
 
 /// Bytes from hexadecimal text; anything that is no digit is passed over.
 ///

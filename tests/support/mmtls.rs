@@ -85,6 +85,12 @@ impl Installation {
         }
     }
 
+    /// The same with another `clientversion`.
+    pub const fn with_client_version(mut self, client_version: u32) -> Self {
+        self.client_version = client_version;
+        self
+    }
+
     /// The body of a hello at a time.
     pub fn hello(&self, start: Start, at: Timestamp, rng: &mut Prng) -> Vec<u8> {
         let (suites, extensions): (&[[u8; 2]], _) = match start {

@@ -39,6 +39,11 @@ impl Damage {
     ];
 }
 
+/// Damages about one frame in five, in every way.
+pub fn mutate(list: &[Frame], seed: u64) -> Vec<Frame> {
+    frames(list, &Damage::ALL, 20, &mut Prng::new(seed))
+}
+
 /// Damages about `percent` of 100 frames, each in one of `kinds`.
 pub fn frames(frames: &[Frame], kinds: &[Damage], percent: usize, rng: &mut Prng) -> Vec<Frame> {
     let mut out: Vec<Frame> = Vec::with_capacity(frames.len());

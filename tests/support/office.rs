@@ -5,12 +5,14 @@
 pub mod acts;
 pub mod names;
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use ringfence_core::net::Mac;
 use ringfence_core::time::Timestamp;
 
-use crate::capture::{Frame, Pcap, pcap};
+use crate::capture::{Pcap, pcap};
 use crate::host::{Host, Lab, Segment};
 use crate::prng::Prng;
 
@@ -36,14 +38,14 @@ pub struct Actor {
     pub device: &'static str,
     /// Its hardware address.
     pub mac: Mac,
-    /// Where it begins.
-    pub segment: Segment,
-    /// The last byte of its address there.
-    pub host: u8,
+    /// Where it begins, and the last byte of its address there.
+    pub place: (Segment, u8),
     /// DHCP vendor class.
     pub vendor_class: &'static str,
-    /// What it does, in one sentence.
+    /// What it does.
     pub story: &'static str,
+    /// What the sensor must say.
+    pub expected: &'static str,
     act: fn(&mut Host, &mut Lab),
 }
 
@@ -51,116 +53,234 @@ const WINDOWS: &str = "MSFT 5.0";
 const ANDROID: &str = "android-dhcp-14";
 const LINUX: &str = "dhcpcd-9.4.1:Linux-6.1";
 
-const fn ours(vlan: u8, device: u8) -> Mac {
-    Mac([0x02, 0x52, 0x46, 0x00, vlan, device])
+/// Hardware addresses of the documentation range (RFC 9542 section 2.1.1).
+const fn documented(last: u8) -> Mac {
+    Mac([0x00, 0x00, 0x5e, 0x00, 0x53, last])
 }
 
-const fn actor(
-    device: &'static str,
-    mac: Mac,
-    place: (Segment, u8),
-    vendor_class: &'static str,
-    act: fn(&mut Host, &mut Lab),
-    story: &'static str,
-) -> Actor {
-    Actor { device, mac, segment: place.0, host: place.1, vendor_class, story, act }
+/// Random hardware addresses as phones make them.
+const fn random(last: u8) -> Mac {
+    Mac([0xda, 0xa1, 0x19, 0x5c, 0x30, last])
 }
 
 /// Every device of the demo.
 pub static ACTORS: [Actor; 20] = [
-    actor("phone-press-01", ours(0x40, 1), (SEPARATE, 21), ANDROID, acts::wechat_in_full, "designated; uses the WeChat app in full"),
-    actor("tablet-travel-02", ours(0x40, 2), (OFFICE, 42), ANDROID, acts::browsing, "designated, but in the office; only browses"),
-    actor("laptop-fin-07", ours(0x20, 7), (OFFICE, 27), WINDOWS, acts::web_wechat, "uses WeChat in the browser, over TLS and QUIC"),
-    actor("laptop-hr-03", ours(0x20, 3), (OFFICE, 23), WINDOWS, acts::desktop_resumed, "uses WeChat for Windows, with a waiver"),
-    actor(
-        "laptop-it-11",
-        ours(0x20, 0x11),
-        (OFFICE, 31),
-        WINDOWS,
-        acts::desktop_refreshed,
-        "uses WeChat for Windows, its waiver has ended",
-    ),
-    actor("laptop-sales-05", ours(0x20, 5), (OFFICE, 25), WINDOWS, acts::wecom, "uses WeCom; is not in the register"),
-    actor("laptop-mkt-09", ours(0x20, 9), (OFFICE, 29), WINDOWS, acts::tiktok, "watches TikTok"),
-    actor("laptop-dev-02", ours(0x20, 2), (OFFICE, 22), LINUX, acts::browsing, "only browses"),
-    actor("laptop-law-04", ours(0x20, 4), (OFFICE, 24), WINDOWS, acts::browsing, "only browses"),
-    actor("laptop-pr-06", ours(0x20, 6), (OFFICE, 26), WINDOWS, acts::browsing, "only browses"),
-    actor(
-        "eng-ot-01",
-        ours(0x10, 1),
-        (SERVERS, 21),
-        WINDOWS,
-        acts::short_links_without_a_name,
-        "WeChat short links to a bare address on port 443",
-    ),
-    actor("srv-files-02", ours(0x10, 2), (SERVERS, 22), LINUX, acts::quiet_server, "fetches packages and reports to its monitoring"),
-    actor(
-        "iPhone",
-        Mac([0xbe, 0x1d, 0x5c, 0x92, 0x30, 0x4f]),
-        (GUEST, 51),
-        "",
-        acts::new_installation_abroad,
-        "a guest's phone with a randomised address: installs WeChat, region international",
-    ),
-    actor("MI-9", Mac([0x6e, 0x42, 0xa7, 0x18, 0xd3, 0x05]), (GUEST, 52), ANDROID, acts::qq, "a guest's phone with QQ"),
-    actor(
-        "Galaxy-S21",
-        Mac([0xda, 0x97, 0x0b, 0xee, 0x51, 0x2c]),
-        (GUEST, 53),
-        ANDROID,
-        acts::game,
-        "a guest plays a game on Tencent Cloud",
-    ),
-    actor(
-        "Pixel-7",
-        Mac([0x12, 0xf8, 0x63, 0x3a, 0xc4, 0x71]),
-        (GUEST, 54),
-        ANDROID,
-        acts::sdk,
-        "an app with Tencent's advertising libraries",
-    ),
-    actor("kiosk-lobby", ours(0x30, 5), (GUEST, 55), LINUX, acts::disguised_tunnel, "a tunnel behind WeChat's headers"),
-    actor(
-        "travel-router",
-        ours(0x30, 8),
-        (GUEST, 58),
-        LINUX,
-        acts::three_behind_a_router,
-        "a small router with three WeChat phones behind it",
-    ),
-    actor("guest-laptop", ours(0x30, 7), (GUEST, 57), WINDOWS, acts::browsing, "only browses"),
-    actor(
-        "phone-visit-09",
-        ours(0x30, 9),
-        (GUEST, 59),
-        ANDROID,
-        acts::from_guest_to_servers,
-        "uses WeChat as a guest, an hour later appears among the servers",
-    ),
+    Actor {
+        device: "phone-press-01",
+        mac: documented(0x41),
+        place: (SEPARATE, 21),
+        vendor_class: ANDROID,
+        story: "designated phone, the app in full on the separate VLAN",
+        expected: "wechat app, compliant",
+        act: acts::wechat_in_full,
+    },
+    Actor {
+        device: "tablet-travel-02",
+        mac: documented(0x42),
+        place: (OFFICE, 42),
+        vendor_class: ANDROID,
+        story: "designated tablet plugged into the office, only browsing",
+        expected: "separation breach",
+        act: acts::browsing,
+    },
+    Actor {
+        device: "laptop-fin-07",
+        mac: documented(0x27),
+        place: (OFFICE, 27),
+        vendor_class: WINDOWS,
+        story: "web WeChat over TLS and QUIC",
+        expected: "wechat web, unapproved",
+        act: acts::web_wechat,
+    },
+    Actor {
+        device: "laptop-hr-03",
+        mac: documented(0x23),
+        place: (OFFICE, 23),
+        vendor_class: WINDOWS,
+        story: "the Windows app, with a valid waiver",
+        expected: "wechat app, waived",
+        act: acts::desktop_resumed,
+    },
+    Actor {
+        device: "laptop-it-11",
+        mac: documented(0x2b),
+        place: (OFFICE, 43),
+        vendor_class: WINDOWS,
+        story: "the Windows app, its waiver ended in February",
+        expected: "wechat app, waiver expired",
+        act: acts::desktop_refreshed,
+    },
+    Actor {
+        device: "laptop-law-02",
+        mac: documented(0x2c),
+        place: (OFFICE, 44),
+        vendor_class: WINDOWS,
+        story: "web WeChat and the organisation's mail on one laptop",
+        expected: "wechat web, separation breach",
+        act: acts::web_wechat_and_mail,
+    },
+    Actor {
+        device: "eng-ot-01",
+        mac: documented(0x11),
+        place: (SERVERS, 11),
+        vendor_class: WINDOWS,
+        story: "short links without any name, sensitive VLAN",
+        expected: "wechat app, violation",
+        act: acts::short_links_without_a_name,
+    },
+    Actor {
+        device: "hist-01",
+        mac: documented(0x12),
+        place: (SERVERS, 12),
+        vendor_class: LINUX,
+        story: "a server of the sensitive VLAN, fetching updates",
+        expected: "nothing",
+        act: acts::quiet_server,
+    },
+    Actor {
+        device: "laptop-sales-05",
+        mac: documented(0x25),
+        place: (OFFICE, 25),
+        vendor_class: WINDOWS,
+        story: "WeCom, which is under audit; not in the register",
+        expected: "wecom work, observed",
+        act: acts::wecom,
+    },
+    Actor {
+        device: "laptop-pr-06",
+        mac: documented(0x26),
+        place: (OFFICE, 26),
+        vendor_class: WINDOWS,
+        story: "TikTok, which is banned",
+        expected: "tiktok app and web, violation",
+        act: acts::tiktok,
+    },
+    Actor {
+        device: "laptop-quiet-09",
+        mac: documented(0x29),
+        place: (OFFICE, 29),
+        vendor_class: WINDOWS,
+        story: "ordinary browsing",
+        expected: "nothing",
+        act: acts::browsing,
+    },
+    Actor {
+        device: "laptop-dev-12",
+        mac: documented(0x2d),
+        place: (OFFICE, 45),
+        vendor_class: LINUX,
+        story: "ordinary browsing",
+        expected: "nothing",
+        act: acts::browsing,
+    },
+    Actor {
+        device: "Pixel-7",
+        mac: random(1),
+        place: (GUEST, 101),
+        vendor_class: ANDROID,
+        story: "a fresh installation on a guest's phone, random address, region international",
+        expected: "wechat app, observed",
+        act: acts::new_installation_abroad,
+    },
+    Actor {
+        device: "Redmi-Note",
+        mac: random(2),
+        place: (GUEST, 102),
+        vendor_class: ANDROID,
+        story: "QQ on a guest's phone",
+        expected: "qq app, observed",
+        act: acts::qq,
+    },
+    Actor {
+        device: "gaming-pc",
+        mac: documented(0x33),
+        place: (GUEST, 103),
+        vendor_class: WINDOWS,
+        story: "a game whose servers share a /24 with WeChat's",
+        expected: "nothing",
+        act: acts::game,
+    },
+    Actor {
+        device: "Galaxy-A54",
+        mac: random(4),
+        place: (GUEST, 104),
+        vendor_class: ANDROID,
+        story: "an app with Tencent's ad and telemetry SDKs",
+        expected: "nothing",
+        act: acts::sdk,
+    },
+    Actor {
+        device: "kiosk-35",
+        mac: documented(0x35),
+        place: (GUEST, 105),
+        vendor_class: LINUX,
+        story: "a tunnel that wears the app's headers",
+        expected: "disguise",
+        act: acts::disguised_tunnel,
+    },
+    Actor {
+        device: "travel-router",
+        mac: documented(0x36),
+        place: (GUEST, 106),
+        vendor_class: LINUX,
+        story: "a guest's router with three phones behind it",
+        expected: "wechat app, three installations",
+        act: acts::three_behind_a_router,
+    },
+    Actor {
+        device: "guest-laptop",
+        mac: documented(0x37),
+        place: (GUEST, 108),
+        vendor_class: WINDOWS,
+        story: "ordinary browsing",
+        expected: "nothing",
+        act: acts::browsing,
+    },
+    Actor {
+        device: "Mate-60",
+        mac: random(7),
+        place: (GUEST, 107),
+        vendor_class: ANDROID,
+        story: "the app on guest Wi-Fi, an hour later silent in the sensitive VLAN",
+        expected: "observed there, separation breach in the sensitive VLAN",
+        act: acts::from_guest_to_servers,
+    },
 ];
 
-/// The frames of the demo: the same for the same seed, whatever the machine.
-pub fn frames(seed: u64) -> Vec<Frame> {
+/// The whole morning, for a seed: the same frames on every machine.
+pub fn morning_of(seed: u64) -> Lab {
     let mut lab = Lab::new();
     names::settle(&mut lab);
     for (index, actor) in ACTORS.iter().enumerate() {
         let start = START.after(Duration::from_millis(1_500 * index as u64));
-        let mut host = Host::new(actor.device, actor.vendor_class, actor.mac, actor.segment, actor.host, start, Prng::new(seed));
+        let mut host = Host::new(actor.device, actor.vendor_class, actor.mac, actor.place.0, actor.place.1, start, Prng::new(seed));
         (actor.act)(&mut host, &mut lab);
     }
-    let mut frames = lab.trace.into_frames();
-    frames.retain(|f| f.at < START.after(LENGTH));
-    frames
+    lab.trace.retain_before(START.after(LENGTH));
+    lab
 }
 
-/// The demo as a pcap file.
+/// The morning of the demo.
+pub fn morning() -> Lab {
+    morning_of(0)
+}
+
+/// The morning as a pcap file.
 pub fn capture() -> Vec<u8> {
-    pcap(&frames(0), Pcap::default())
+    pcap(&morning().trace.into_frames(), Pcap::default())
 }
 
-/// What each device does, as a table.
+/// Writes the morning as a capture.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn write(path: &Path) -> io::Result<()> {
+    std::fs::write(path, capture())
+}
+
+/// What each device does and what must be said about it, as a table.
 pub fn list() -> String {
-    let line = |a: &Actor| format!("{:<17} {}  VLAN {} {:<17} {}\n", a.device, a.mac, a.segment.vlan, a.segment.name, a.story);
+    let line = |a: &Actor| format!("{:<17} {:<17} {:<78} {}\n", a.device, a.place.0.name, a.story, a.expected);
     ACTORS.iter().map(line).collect()
 }
 
@@ -174,21 +294,31 @@ mod tests {
     fn the_same_bytes_each_time() {
         let capture = capture();
         assert_eq!(capture, super::capture());
-        assert_ne!(frames(0), frames(1));
+        assert_ne!(morning_of(0).trace.sorted(), morning_of(1).trace.sorted());
         assert!(capture.len() < 6 << 20, "{} bytes", capture.len());
     }
 
     #[test]
     fn a_morning_of_two_hours() {
-        let frames = frames(0);
+        let frames = morning().trace.into_frames();
         assert!((5_000..20_000).contains(&frames.len()), "{} frames", frames.len());
         assert!(frames.iter().all(|f| f.at >= START && f.at < START.after(LENGTH) && f.bytes.len() <= 1518));
         assert_eq!(START.to_string(), "2026-03-03T08:00:00.000000Z");
     }
 
+    /// The expectation that the case folder holds, and the stories, are about the same devices.
+    #[test]
+    fn stories_and_expected_findings_agree() {
+        let expected = include_str!("../cases/office/expected.jsonl");
+        for actor in &ACTORS {
+            let told = expected.contains(&format!("\"device\":\"{}\"", actor.device));
+            assert_eq!(told, actor.expected != "nothing", "{}", actor.device);
+        }
+    }
+
     #[test]
     fn every_device_is_there_once() {
-        let frames = frames(0);
+        let frames = morning().trace.into_frames();
         let seen: BTreeSet<_> = frames.iter().map(|f| f.bytes[6..12].to_vec()).collect();
         let macs: BTreeSet<_> = ACTORS.iter().map(|a| a.mac.0.to_vec()).collect();
         assert_eq!(macs.len(), ACTORS.len());

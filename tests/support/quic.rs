@@ -283,9 +283,9 @@ fn answer(version: Version, dcid: &[u8], client: &[u8], server: &[u8], hello: &C
     let fits = message.len().min(900);
     let frames = [ACK_0.to_vec(), crypto(0, &message[..fits])].concat();
     let mut datagram = Packet { frames, ..Packet::initial(version, client, server) }.seal(&keys, 0);
-    let rest = 1200usize.saturating_sub(datagram.len() + 40);
+    let packet = handshake(version, client, server, 0, rng).len();
+    let rest = 1200usize.saturating_sub(datagram.len() + packet);
     datagram.extend(handshake(version, client, server, rest, rng));
-    datagram.resize(datagram.len().max(1200), 0);
     datagram
 }
 

@@ -65,6 +65,11 @@ impl Assembler {
         self.window.capacity()
     }
 
+    /// How many bytes are there, wherever they lie.
+    pub fn filled(&self) -> usize {
+        self.filled.iter().map(|(from, to)| to - from).sum()
+    }
+
     /// One past the last byte that is held, as an absolute offset.
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.filled.last().map_or(0, |s| s.1) as u64)

@@ -21,6 +21,7 @@ macro_rules! blind_kinds {
 
 blind_kinds! {
     EchOffer, "ech-offer", "A TLS ClientHello with a real ECH offer: the name seen is the outer one.";
+    EchPresent, "ech-present", "A TLS ClientHello with an ECH extension that may be GREASE: the name seen may be an outer one.";
     QuicUnknown, "quic-unknown", "A QUIC connection whose Initial could not be opened with any known keys.";
     QuicGap, "quic-gap", "A QUIC handshake with a part missing: no hello.";
     EncryptedDns, "encrypted-dns", "DNS over TLS, HTTPS or QUIC: names asked for are not visible.";

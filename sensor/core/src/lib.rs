@@ -4,12 +4,15 @@
 //! runtime, libpcap, a metrics registry or a log: the shell (`ringfence`) brings all of these.
 
 pub mod assembler;
+pub mod correlate;
 pub mod coverage;
 pub mod decode;
 pub mod diagnostic;
 pub mod dissect;
+pub mod evidence;
 pub mod expiring_map;
 pub mod field;
+pub mod finding;
 pub mod flow;
 pub mod identity;
 pub mod limits;
@@ -18,3 +21,4 @@ pub mod policy;
 pub mod record;
 pub mod rules;
 pub mod time;
+pub mod worker;

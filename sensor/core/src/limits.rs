@@ -19,9 +19,6 @@ pub const STREAMS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Flows that a worker follows at the same time.
 pub const FLOWS_MAX: usize = 65_536;
 
-/// Recent flows that a worker remembers so that a later proof can explain an earlier flow.
-pub const RECENT_MAX: usize = 65_536;
-
 /// How long a flow without traffic is remembered. MMTLS heartbeats come up to 10 minutes apart: less would split one login.
 pub const FLOW_IDLE: Duration = Duration::from_secs(15 * 60);
 
@@ -95,7 +92,6 @@ limits! {
     StreamRanges, "stream-ranges", "A stream direction had more out-of-order ranges than are kept.";
     StreamsTotal, "streams-total", "All streams together needed more bytes than are kept.";
     Flows, "flows", "The flow table was full; the oldest flow was dropped.";
-    Recent, "recent", "The table of recent flows was full; the oldest entry was dropped.";
     TlsHello, "tls-hello", "A TLS handshake message was larger than is kept.";
     QuicCrypto, "quic-crypto", "A QUIC connection's CRYPTO data went beyond what is kept.";
     QuicInitials, "quic-initials", "A QUIC connection had more Initial packets than are opened.";

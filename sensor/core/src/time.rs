@@ -55,6 +55,12 @@ impl Timestamp {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
 
+    /// `2026-11-23 11:47 UTC`: for sentences.
+    pub fn to_minute(self) -> String {
+        let text = self.to_string();
+        format!("{} {} UTC", text.get(..10).unwrap_or(""), text.get(11..16).unwrap_or(""))
+    }
+
     /// Reads RFC 3339 (`2026-11-23T11:47:00Z`, `2026-11-23T12:47:00.5+01:00`) or a plain date (midnight UTC).
     pub fn parse(text: &str) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;

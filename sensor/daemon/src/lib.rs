@@ -1,3 +1,8 @@
 //! The shell around the pure core: files, terminals, time.
 
+pub mod capture;
 pub mod cli;
+pub mod config;
+pub mod output;
+pub mod ring;
+pub mod rules_store;

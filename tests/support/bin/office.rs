@@ -22,12 +22,11 @@ fn main() -> ExitCode {
 }
 
 fn write(path: &str) -> ExitCode {
-    let capture = office::capture();
-    match std::fs::write(path, &capture) {
+    match office::write(path.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{path}: {error}");
-            ExitCode::from(66)
+            ExitCode::FAILURE
         }
     }
 }

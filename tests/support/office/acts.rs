@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::names::{GAME, ORDINARY, QQ, SDK, TIKTOK, WEB, WECHAT, WECHAT_INTERNATIONAL, WECHAT_MEDIA, WECOM};
+use super::names::{GAME, MAIL, ORDINARY, QQ, SDK, TIKTOK, WEB, WECHAT, WECHAT_INTERNATIONAL, WECHAT_MEDIA, WECOM};
 use super::{GUEST, SERVERS, START};
 use crate::host::{Host, Lab};
 use crate::mmtls::{self, Installation, Start};
@@ -94,9 +94,22 @@ pub fn web_wechat(host: &mut Host, lab: &mut Lab) {
     host.quic(lab, WEB[3], Version::V2, Shape::default());
 }
 
+/// The browser client on a device that also reads the organisation's mail.
+pub fn web_wechat_and_mail(host: &mut Host, lab: &mut Lab) {
+    host.boot(lab);
+    surf(host, lab, 5, 116, 5);
+    for minute in [8, 46, 95] {
+        at(host, minute);
+        host.browse(lab, MAIL);
+    }
+    at(host, 30);
+    host.browse(lab, WEB[0]);
+    host.browse(lab, WEB[2]);
+}
+
 /// The app for desktop computers.
 fn desktop(host: &mut Host, lab: &mut Lab, start: Start, first: &str) {
-    let app = Installation { client_version: 0x6309_0a13, ..Installation::new("Windows-11", &mut host.rng) };
+    let app = Installation::new("Windows-11", &mut host.rng).with_client_version(0x6309_0a13);
     host.boot(lab);
     surf(host, lab, 3, 117, 7);
     at(host, 11);
@@ -139,6 +152,7 @@ pub fn new_installation_abroad(host: &mut Host, lab: &mut Lab) {
     let app = Installation::new("iOS17.4", &mut host.rng);
     at(host, 8);
     host.boot(lab);
+    host.announce(lab);
     surf(host, lab, 9, 100, 4);
     at(host, 24);
     host.newdns(lab, &app, "dns.wechat.com", &WECHAT_INTERNATIONAL);
@@ -187,7 +201,8 @@ pub fn game(host: &mut Host, lab: &mut Lab) {
     let lobby = SocketAddr::new(place.v4.into(), 8080);
     let mut talk = host.talk(lobby);
     for _ in 0..10 {
-        let [ask, say] = [[0x33, 0x66, 0, 9], [0x33, 0x66, 0, 10]].map(|head| [head.to_vec(), host.rng.bytes(90)].concat());
+        // No byte of text, so that nobody takes port 8080 for a reason to see HTTP.
+        let [ask, say] = [9, 10].map(|kind| [vec![0xb3, 0xe6, 0, kind], host.rng.bytes(90).iter().map(|b| b | 0x80).collect()].concat());
         talk.client(ask).server(say).wait(Duration::from_secs(45));
     }
     host.play(lab, &talk);

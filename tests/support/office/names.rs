@@ -24,6 +24,9 @@ pub const ORDINARY: [&str; 16] = [
     "fonts.compass.example",
 ];
 
+/// The organisation's mail: one of the work services of the example configuration.
+pub const MAIL: &str = "mail.example.org";
+
 /// The messaging front ends of the mainland and Hong Kong, with the app's own name service first.
 pub const WECHAT: [&str; 10] = [
     "dns.weixin.qq.com",
@@ -82,6 +85,7 @@ pub fn settle(lab: &mut Lab) {
     lab.place(wechat(130), Some("gz.file.myqcloud.com"), &GAME);
     lab.place(wechat(150), None, &SDK);
     lab.place([192, 0, 2, 20].into(), None, &TIKTOK);
+    lab.place([192, 0, 2, 25].into(), None, &[MAIL]);
     let (plain, fronted) = ORDINARY.split_at(10);
     lab.place([203, 0, 113, 100].into(), None, plain);
     lab.place([203, 0, 113, 140].into(), Some("e7.edge.lantern.example"), fronted);

@@ -2,6 +2,133 @@
 //!
 //! Errors are counted by kind, never logged. Must not know flows, dissectors, rules.
 
-mod packet;
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
+mod bytes;
+mod counts;
+mod ip;
+mod link;
+mod packet;
+mod tunnel;
+mod wifi;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use crate::limits::DECODE_DEPTH_MAX;
+use crate::net::{Hop, Path};
+
+pub use counts::{DecodeCounts, Malformed};
 pub use packet::{Body, Fragment, Frame, Ip, MacPair, Packet, Payload, Tcp, TcpFlags, Udp};
+
+/// What is to be peeled next.
+#[derive(Clone, Copy, Debug)]
+enum Layer<'a> {
+    /// An Ethernet header, from the destination address on.
+    Ethernet(&'a [u8]),
+    /// What follows an EtherType.
+    Ether(u16, &'a [u8]),
+    /// An LLC header (IEEE 802.2).
+    Llc(&'a [u8]),
+    /// What follows a PPP protocol number.
+    Ppp(u16, &'a [u8]),
+    /// MPLS label stack.
+    Mpls(&'a [u8]),
+    /// An IPv4 or IPv6 header: the version nibble tells.
+    Ip(&'a [u8]),
+    /// The payload of an IP packet, by protocol number.
+    Protocol(ip::Carried<'a>),
+    /// Nothing more to peel.
+    Done(Body<'a>),
+}
+
+/// What is gathered on the way.
+#[derive(Clone, Copy, Debug)]
+struct Gathered {
+    macs: Option<MacPair>,
+    path: Path,
+    /// The frame was cut: lengths that point beyond it are no lies.
+    cut: bool,
+}
+
+impl Gathered {
+    fn hop(&mut self, hop: Hop) {
+        self.path.push(hop);
+    }
+}
+
+/// Decodes a frame. `None` when it is malformed before anything useful; what was wrong is in `counts`.
+pub fn decode<'a>(frame: &Frame<'a>, counts: &mut DecodeCounts) -> Option<Packet<'a>> {
+    let cut = usize::try_from(frame.wire_len).is_ok_and(|wire| wire > frame.bytes.len());
+    let mut gathered = Gathered { macs: None, path: Path::default(), cut };
+    if let Some(id) = frame.vlan {
+        gathered.hop(Hop::Vlan(id & 0x0fff));
+    }
+    let first = link::first(frame.link_type, frame.bytes, &mut gathered).or_else(|| counts.malformed_none(Malformed::Link))?;
+    let body = peel(first, &mut gathered, counts)?;
+    Some(Packet {
+        ts: frame.ts,
+        interface: frame.interface,
+        wire_len: frame.wire_len,
+        truncated: cut,
+        macs: gathered.macs,
+        path: gathered.path,
+        body,
+    })
+}
+
+/// Decodes the payload of a reassembled datagram, which may be a tunnel again. `outer` is the packet that completed it.
+pub fn decode_reassembled<'a>(
+    outer: &Packet<'_>,
+    src: IpAddr,
+    dst: IpAddr,
+    protocol: u8,
+    bytes: &'a [u8],
+    counts: &mut DecodeCounts,
+) -> Option<Packet<'a>> {
+    let mut gathered = Gathered { macs: outer.macs, path: outer.path, cut: false };
+    let carried = ip::Carried { src, dst, ttl: 0, protocol, bytes, fragment: None };
+    let body = peel(Layer::Protocol(carried), &mut gathered, counts)?;
+    let wire_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    Some(Packet { ts: outer.ts, interface: outer.interface, wire_len, truncated: false, macs: gathered.macs, path: gathered.path, body })
+}
+
+fn peel<'a>(first: Layer<'a>, gathered: &mut Gathered, counts: &mut DecodeCounts) -> Option<Body<'a>> {
+    let mut layer = first;
+    for _ in 0..DECODE_DEPTH_MAX {
+        layer = match layer {
+            Layer::Ethernet(bytes) => link::ethernet(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?,
+            Layer::Ether(ether_type, bytes) => {
+                link::ether(ether_type, bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?
+            }
+            Layer::Llc(bytes) => link::llc(bytes).or_else(|| counts.malformed_none(Malformed::Link))?,
+            Layer::Ppp(protocol, bytes) => link::ppp(protocol, bytes, gathered),
+            Layer::Mpls(bytes) => link::mpls(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?,
+            Layer::Ip(bytes) => match ip::header(bytes, gathered) {
+                Ok(layer) => layer,
+                Err(kind) => return counts.malformed_none(kind),
+            },
+            Layer::Protocol(carried) => match tunnel::protocol(&carried, gathered) {
+                Ok(layer) => layer,
+                Err(kind) => return counts.malformed_none(kind),
+            },
+            Layer::Done(body) => return Some(body),
+        };
+    }
+    counts.count_too_deep();
+    None
+}

@@ -83,6 +83,8 @@ impl<'s> Document<'s> {
     pub fn finish(self) -> Diagnostics {
         let mut problems: Vec<Problem> = self.found.into_inner().problems().to_vec();
         problems.sort_by_key(|p| (p.line, p.column));
+        // A table that is read for two purposes tells its problems once.
+        problems.dedup();
         let mut sorted = Diagnostics::default();
         problems.into_iter().for_each(|p| sorted.push(p));
         sorted

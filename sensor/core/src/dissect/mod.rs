@@ -3,6 +3,39 @@
 //!
 //! Dissectors probe by content on every port. They get an [`Input`] and a [`Sink`]; they must not know flows, rules or policy.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
+pub mod arp;
+pub mod client_hello;
+pub mod dhcp;
+pub mod dhcp6;
+pub mod dns;
+pub mod dtls;
+pub mod http;
+mod ja;
+pub mod legacy;
+pub mod mmtls;
+pub mod nd;
+pub mod netbios;
+pub mod newgetdns;
+mod preamble;
+pub mod qq;
+pub mod quic;
+pub mod server_hello;
+pub mod tls;
+
 use crate::field::Field;
 use crate::net::{Endpoint, Mac};
 use crate::record::Sink;
@@ -101,6 +134,11 @@ pub trait Dissector: Send {
     /// Reads. Called with growing `bytes` until it consumes; for datagrams once each.
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress;
 
+    /// Bytes of memory that it holds beside its own size.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Bytes of one direction are lost for good: what follows is not adjacent to what was read.
     fn gap(&mut self, _direction: Direction) -> Progress {
         Progress::FlowDone
@@ -125,7 +163,21 @@ pub struct DissectorDef {
 
 /// Every dissector, in the order of probing: the first that says [`Probe::Match`] gets the flow, and one that says
 /// [`Probe::More`] holds back those behind it. MMTLS stands before TLS, because a TLS parser takes its hello for a HelloRequest.
-pub static DISSECTORS: &[&DissectorDef] = &[];
+pub static DISSECTORS: &[&DissectorDef] = &[
+    &mmtls::MMTLS,
+    &http::HTTP,
+    &qq::QQ,
+    &tls::TLS,
+    &dhcp::DHCP,
+    &netbios::NETBIOS,
+    &dns::DNS,
+    &quic::QUIC,
+    &dtls::DTLS,
+    &dhcp6::DHCP6,
+    &arp::ARP,
+    &nd::ND,
+    &preamble::PREAMBLE,
+];
 
 /// Every field of every dissector, in table order.
 pub fn fields() -> impl Iterator<Item = &'static Field> {

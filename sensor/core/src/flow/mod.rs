@@ -1,1 +1,25 @@
 //! Flows: which packets belong together, and their bytes in order. Must not know dissectors.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
+mod fragments;
+mod key;
+mod stream;
+mod table;
+
+pub use fragments::Fragments;
+pub use key::FlowKey;
+pub use stream::{Half, Segment};
+pub use table::{Flow, FlowTable};

@@ -2,6 +2,117 @@
 //!
 //! Must never know frames, flows, dissectors or the worker.
 
+mod judge;
+mod register;
+mod segment;
+mod waiver;
 mod words;
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::net::{Mac, Path, Prefix};
+
+pub use judge::{Case, Judgement};
+pub use register::{Device, Register};
+pub use segment::{Segment, SegmentId, SegmentRule, Segments};
+pub use waiver::Waiver;
 pub use words::{Level, SegmentClass, Status, Verdict};
+
+/// Use in so many days before counts when a device appears in a sensitive segment.
+pub const EXPOSURE_DEFAULT: Duration = Duration::from_secs(30 * 86_400);
+
+/// A line of the policy: which status an app has where. The first line that matches decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its name in outputs.
+    pub name: String,
+    /// The apps it is about; empty for all.
+    pub apps: Vec<String>,
+    /// Segment classes it is about; empty for all.
+    pub classes: Vec<SegmentClass>,
+    /// Segment names it is about; empty for all.
+    pub segments: Vec<String>,
+    /// What it says.
+    pub status: Status,
+}
+
+/// Everything that a verdict depends on.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Segments by name.
+    pub segments: Segments,
+    /// Lines, the first match decides.
+    pub lines: Vec<Line>,
+    /// Known devices.
+    pub register: Register,
+    /// Waivers.
+    pub waivers: Vec<Waiver>,
+    /// The level from which a verdict can be worse than `observed`, by segment class; [`Level::Probable`] where it is not set.
+    pub bars: BTreeMap<SegmentClass, Level>,
+    /// How long a confirmed use counts against a device that appears in a sensitive segment.
+    pub exposure: Duration,
+    /// Names of the organisation's work services, as host name patterns.
+    pub work_names: Vec<String>,
+    /// Addresses of the organisation's work services.
+    pub work_prefixes: Vec<Prefix>,
+    /// Local DNS suffixes, stripped from names before matching.
+    pub local_suffixes: Vec<String>,
+    configured: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            segments: Segments::default(),
+            lines: Vec::new(),
+            register: Register::default(),
+            waivers: Vec::new(),
+            bars: BTreeMap::new(),
+            exposure: EXPOSURE_DEFAULT,
+            work_names: Vec::new(),
+            work_prefixes: Vec::new(),
+            local_suffixes: Vec::new(),
+            configured: false,
+        }
+    }
+}
+
+impl Policy {
+    /// No policy: everything is `observed`, segments are derived.
+    pub fn none() -> Self {
+        Policy::default()
+    }
+
+    /// A policy was given.
+    pub fn configured(mut self) -> Self {
+        self.configured = true;
+        self
+    }
+
+    /// Whether a policy was given.
+    pub fn is_configured(&self) -> bool {
+        self.configured
+    }
+
+    /// The segment of an address that was seen on an interface, over a path.
+    pub fn segment_of(&mut self, interface: &str, path: &Path, addr: IpAddr) -> SegmentId {
+        self.segments.find(interface, path, addr)
+    }
+
+    /// A segment.
+    pub fn segment(&self, id: SegmentId) -> &Segment {
+        self.segments.get(id)
+    }
+
+    /// Hardware addresses of designated devices: their mere presence matters.
+    pub fn designated_macs(&self) -> Vec<Mac> {
+        self.register.devices().filter(|d| d.designated).flat_map(|d| d.macs.iter().copied()).collect()
+    }
+
+    /// Whether an address is one of the organisation's work services.
+    pub fn is_work_service(&self, addr: IpAddr) -> bool {
+        self.work_prefixes.iter().any(|p| p.contains(addr))
+    }
+}

@@ -3,6 +3,16 @@
 //! Reads rule files from text and matches field values. Must not know dissectors (the field list is passed in), flows,
 //! devices or policy.
 
+mod check;
+mod file;
 mod indicator;
+mod names;
+mod prefixes;
+mod scale;
+mod set;
 
+pub use check::{Coverage, TestFailure};
+pub use file::{Pattern, Rule, RuleFile};
 pub use indicator::{Effect, Indicator, IndicatorId, Maturity, Region, Surface, Teaches};
+pub use names::{LOCAL_SUFFIXES, Names};
+pub use set::{RuleSet, SERVER};

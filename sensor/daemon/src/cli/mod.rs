@@ -1,7 +1,110 @@
-//! The command line: one file per subcommand.
+//! The command line: one file per subcommand, and the table of them.
 
+pub mod check;
+pub mod dissect;
 pub mod exit;
+pub mod explain;
+pub mod fields;
+pub mod generate;
+pub mod problems;
+pub mod rules;
+pub mod safe;
+pub mod scan;
 pub mod terminal;
+
+use std::io;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::capture::{CaptureError, Source};
 
 pub use exit::{Exit, Failure};
 pub use terminal::Terminal;
+
+/// Recognises WeChat and its kin in network captures, ties it to devices, and judges it by your separation policy
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  ringfence scan capture.pcap                     which device used what
+  ringfence scan -c ringfence.toml capture.pcap   and whether it was allowed
+  ringfence explain web.wechat.com                what the rules say about a name
+  ringfence check -c ringfence.toml               is my configuration right")]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Scan(scan::Args),
+    Dissect(dissect::Args),
+    Explain(explain::Args),
+    Check(check::Args),
+    Rules(rules::Args),
+    Fields(fields::Args),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// [`Failure`] with the exit code.
+    pub fn run(&self) -> Result<Exit, Failure> {
+        let terminal = Terminal::stdout();
+        match &self.command {
+            Command::Scan(args) => scan::run(args, &terminal),
+            Command::Dissect(args) => dissect::run(args, &terminal),
+            Command::Explain(args) => explain::run(args, &terminal),
+            Command::Check(args) => check::run(args, &terminal),
+            Command::Rules(args) => rules::run(args, &terminal),
+            Command::Fields(args) => fields::run(args, &terminal),
+            Command::Completions(args) => generate::completions(args, Cli::command()),
+            Command::Man(args) => generate::man(args, Cli::command()),
+        }
+    }
+}
+
+/// What a word stands for, where it is one of `words`.
+pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
+    words.iter().find(|(w, _)| *w == text).map(|(_, value)| *value)
+}
+
+/// Tells what inputs lost, and gives what failed: errors, and damage that hides traffic.
+pub fn input_failures(source: &mut dyn Source, errors: Vec<CaptureError>) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
+    for warning in source.warnings() {
+        if warning.exit() == Exit::Fine {
+            eprintln!("ringfence: {warning}");
+        } else {
+            failures.push(Failure { exit: warning.exit(), message: warning.to_string(), help: warning.broken.help });
+        }
+    }
+    failures
+}
+
+/// Tells all failures; the first one decides the exit code.
+///
+/// # Errors
+/// The first failure.
+pub fn first_failure(failures: Vec<Failure>) -> Result<(), Failure> {
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    failures.for_each(|f| eprintln!("{f}"));
+    first.map_or(Ok(()), Err)
+}
+
+/// Whether the answer got out. A reader that went away (`| head`) is no failure.
+///
+/// # Errors
+/// [`Failure`] when standard output cannot be written.
+pub fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new(Exit::Output, format!("standard output: {error}"), Some("is the disk full?".to_string()))),
+        Ok(()) => Ok(()),
+    }
+}

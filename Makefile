@@ -1,0 +1,56 @@
+# Two commands do everything on a fresh Debian or Ubuntu machine that has Rust and a shell with root or sudo:
+#   make demo    a small office's traffic, scanned and judged
+#   make test    formatting, lints, every test
+# Both say what they install.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+DEMO := target/demo
+
+.PHONY: demo test setup docs fuzz-replay clean help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
+
+# Build needs: a C compiler (ring), and libpcap's headers (differential tests of the capture-file reader).
+PACKAGES := build-essential pkg-config libpcap-dev
+
+setup:
+	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:$$missing"; \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+	    || { echo "could not install$$missing: run as root or with sudo, on Debian or Ubuntu" >&2; exit 1; }; \
+	fi
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust $$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later (https://rustup.rs)" >&2; exit 1; }
+
+demo: setup
+	@echo "== building the sensor"
+	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
+	@mkdir -p $(DEMO)
+	@echo "== a morning in a small office, made by our own generator: $(DEMO)/office.pcap"
+	@target/debug/office $(DEMO)/office.pcap
+	@echo "== ringfence scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap"
+	@echo
+	@target/debug/ringfence scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap
+
+test: setup
+	@echo "== formatting"
+	@$(CARGO) fmt --all --check
+	@echo "== lints"
+	@$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@echo "== tests"
+	@$(CARGO) test --quiet --locked --workspace
+	@echo "== rules"
+	@$(CARGO) run --quiet --locked -p ringfence -- rules test
+	@$(CARGO) run --quiet --locked -p ringfence -- rules coverage
+	@echo "== the example configuration"
+	@$(CARGO) run --quiet --locked -p ringfence -- check -c deploy/config/ringfence.toml
+
+# Rewrites everything that is generated from the code's own declarations.
+docs:
+	@UPDATE_EXPECT=1 $(CARGO) test --quiet --workspace generated
+
+clean:
+	@$(CARGO) clean

@@ -1,0 +1,208 @@
+//! The correlator: evidence of all workers in, judged findings out. There is one.
+//!
+//! Every join happens here: an address and the name that was proven at it, a flow and its device, a device and the policy.
+//! Flows are kept with their signs; findings are a pure fold over them, so the order of arrival does not matter.
+//! Must not know frames, packets or dissectors.
+
+mod account;
+mod assemble;
+mod flows;
+mod learned;
+mod weigh;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::evidence::{Bound, Evidence, FlowId, FlowMeta, Sign};
+use crate::field::Family;
+use crate::finding::{Finding, FlowRow};
+use crate::identity::{DeviceId, Fact, Identity, SegmentKey};
+use crate::limits::{Limit, LimitCounts};
+use crate::net::{Mac, Path};
+use crate::policy::{Policy, SegmentId};
+use crate::rules::{Effect, IndicatorId, RuleSet};
+use crate::time::Timestamp;
+use crate::worker::Watch;
+
+use flows::FlowEntry;
+use learned::{Learned, Lesson};
+
+/// A structural or name sign at least this heavy proves that its server is the app's.
+const PROOF_WEIGHT: f64 = 0.80;
+
+/// Flows with signs that are kept one by one; beyond it the oldest that ended are folded into sums.
+const FLOWS_KEPT_MAX: usize = 262_144;
+
+/// Announced DNS suffixes that are believed: a network has a few.
+const SUFFIXES_MAX: usize = 32;
+
+/// The one that joins.
+pub struct Correlator {
+    rules: Arc<RuleSet>,
+    policy: Policy,
+    identity: Identity,
+    interfaces: Vec<String>,
+    flows: BTreeMap<FlowId, FlowEntry>,
+    learned: Learned,
+    resolvers: HashSet<IpAddr>,
+    presence: BTreeMap<(DeviceId, SegmentId), (Timestamp, Timestamp)>,
+    watch: Watch,
+    watch_changed: bool,
+    limits: LimitCounts,
+}
+
+/// Everything that the correlator has to say at a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Findings, most serious first.
+    pub findings: Vec<Finding>,
+    /// The flows that they rest on, by first packet.
+    pub flows: Vec<FlowRow>,
+}
+
+impl Correlator {
+    /// A correlator over rules, a policy and what the operator knows of devices.
+    pub fn new(rules: Arc<RuleSet>, policy: Policy, identity: Identity, interfaces: Vec<String>) -> Self {
+        let macs: HashSet<Mac> = policy.designated_macs().into_iter().collect();
+        let watch = Watch { addrs: HashSet::new(), macs, suffixes: policy.local_suffixes.clone() };
+        let watch_changed = !watch.macs.is_empty() || !watch.suffixes.is_empty();
+        Correlator {
+            rules,
+            policy,
+            identity,
+            interfaces,
+            flows: BTreeMap::new(),
+            learned: Learned::default(),
+            resolvers: HashSet::new(),
+            presence: BTreeMap::new(),
+            watch,
+            watch_changed,
+            limits: LimitCounts::default(),
+        }
+    }
+
+    /// Limits of the correlator that were hit.
+    pub fn limits(&self) -> &LimitCounts {
+        &self.limits
+    }
+
+    /// What workers are to look out for, when that has changed since the last call.
+    pub fn watch_update(&mut self) -> Option<Arc<Watch>> {
+        std::mem::take(&mut self.watch_changed).then(|| Arc::new(self.watch.clone()))
+    }
+
+    /// Takes one statement of a worker.
+    pub fn take(&mut self, evidence: Evidence) {
+        match evidence {
+            Evidence::Sign(sign) => self.sign(*sign),
+            Evidence::Learned { ts, flow, indicator, addr, ttl_secs } => self.answer(ts, &flow, indicator, addr, ttl_secs),
+            Evidence::Contact { flow, last } => {
+                let entry = self.entry(&flow);
+                entry.last = entry.last.max(last);
+            }
+            Evidence::Traffic { flow, last, bytes, ended } => {
+                if let Some(entry) = self.flows.get_mut(&flow) {
+                    (entry.last, entry.bytes, entry.ended) = (entry.last.max(last), bytes, ended);
+                }
+            }
+            Evidence::Bound(bound) => self.bound(*bound),
+            Evidence::Suffix(suffix) => self.suffix(&suffix),
+            Evidence::Presence { ts, mac, addr, interface, path } => self.present(ts, mac, addr, interface, &path),
+        }
+    }
+
+    fn suffix(&mut self, suffix: &[u8]) {
+        let Ok(text) = std::str::from_utf8(suffix) else { return };
+        let suffix = text.trim_matches('.').to_ascii_lowercase();
+        if self.watch.suffixes.len() < SUFFIXES_MAX && !suffix.is_empty() && !self.watch.suffixes.contains(&suffix) {
+            self.watch.suffixes.push(suffix);
+            self.watch_changed = true;
+        }
+    }
+
+    fn segment(&mut self, interface: u16, path: &Path, addr: IpAddr) -> SegmentId {
+        let name = self.interfaces.get(usize::from(interface)).map_or("", String::as_str);
+        self.policy.segment_of(name, path, addr)
+    }
+
+    fn entry(&mut self, meta: &FlowMeta) -> &mut FlowEntry {
+        if !self.flows.contains_key(&meta.id) {
+            let segment = self.segment(meta.interface, &meta.path, meta.client.addr);
+            let key = SegmentKey(segment.0);
+            self.identity.server(key, meta.server_mac, meta.server.addr);
+            let device = self.identity.client(meta.first, key, meta.client_mac, meta.client.addr);
+            self.make_room();
+            self.flows.insert(meta.id, FlowEntry::new(meta, device, segment));
+        }
+        self.flows.entry(meta.id).or_insert_with(|| FlowEntry::new(meta, DeviceId(0), SegmentId(0)))
+    }
+
+    fn make_room(&mut self) {
+        if self.flows.len() >= FLOWS_KEPT_MAX {
+            self.limits.add(Limit::Flows);
+            let ended = self.flows.iter().find(|(_, f)| f.ended).map(|(id, _)| *id);
+            if let Some(id) = ended.or_else(|| self.flows.keys().next().copied()) {
+                self.flows.remove(&id);
+            }
+        }
+    }
+
+    fn sign(&mut self, sign: Sign) {
+        let rules = Arc::clone(&self.rules);
+        for hit in &sign.hits {
+            let indicator = rules.indicator(hit.indicator);
+            let family = indicator.family_on(hit.field);
+            let proves = indicator.effect == Effect::Evidence && (indicator.weight_on(hit.field) >= PROOF_WEIGHT || indicator.low);
+            if family == Family::Dns && sign.flow.server.port == 53 {
+                self.resolvers.insert(sign.flow.server.addr);
+            } else if proves && family != Family::Dns {
+                let lesson = Lesson::from_flow(hit.indicator, indicator.teaches, &sign.flow, sign.ts);
+                self.learn(sign.flow.server.addr, lesson);
+            }
+            let starts = indicator.starts && indicator.effect == Effect::Evidence && indicator.weight_on(hit.field) >= PROOF_WEIGHT;
+            if let (true, Some(mac)) = (starts, sign.flow.client_mac) {
+                self.watch_changed |= self.watch.macs.insert(mac);
+            }
+        }
+        self.entry(&sign.flow).add(&sign);
+    }
+
+    fn answer(&mut self, ts: Timestamp, flow: &FlowMeta, indicator: IndicatorId, addr: IpAddr, ttl_secs: u32) {
+        let teaches = self.rules.indicator(indicator).teaches;
+        self.learn(addr, Lesson::from_answer(indicator, teaches, flow, ts, ttl_secs));
+    }
+
+    fn learn(&mut self, addr: IpAddr, lesson: Option<Lesson>) {
+        let Some(lesson) = lesson else { return };
+        if !self.learned.add(addr, lesson) {
+            self.limits.add(Limit::Learned);
+        }
+        self.watch_changed |= self.watch.addrs.insert(addr);
+    }
+
+    fn bound(&mut self, bound: Bound) {
+        let addr = bound.addr.or(bound.relay).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let segment = self.segment(bound.interface, &bound.path, addr);
+        self.identity.learn(&Fact {
+            ts: bound.ts,
+            segment: SegmentKey(segment.0),
+            source: bound.source,
+            mac: bound.mac,
+            addr: bound.addr,
+            name: bound.name,
+            vendor_class: bound.vendor_class,
+            lifetime_secs: bound.lifetime_secs,
+            relay: bound.relay,
+            released: bound.released,
+            router: bound.router,
+        });
+    }
+
+    fn present(&mut self, ts: Timestamp, mac: Mac, addr: IpAddr, interface: u16, path: &Path) {
+        let segment = self.segment(interface, path, addr);
+        let device = self.identity.client(ts, SegmentKey(segment.0), Some(mac), addr);
+        let span = self.presence.entry((device, segment)).or_insert((ts, ts));
+        *span = (span.0.min(ts), span.1.max(ts));
+    }
+}

@@ -1,0 +1,83 @@
+//! Initial keys and packet protection (RFC 9001 section 5, RFC 9369 section 3.3).
+
+use ring::aead::quic::{AES_128, HeaderProtectionKey};
+use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+
+use super::header::LongHeader;
+use super::version::Version;
+
+/// The keys that protect a client's Initial packets.
+pub(super) struct Keys {
+    pub(super) version: Version,
+    packet: LessSafeKey,
+    iv: [u8; 12],
+    header: HeaderProtectionKey,
+}
+
+struct Length(usize);
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// HKDF-Expand-Label without context (RFC 8446 section 7.1); the label comes with its "tls13 " prefix.
+fn expand<const N: usize>(secret: &Prk, label: &[u8]) -> Option<[u8; N]> {
+    let [_, _, _, _, _, _, high, low] = u64::try_from(N).ok()?.to_be_bytes();
+    let label_length = [u8::try_from(label.len()).ok()?];
+    let info: [&[u8]; 4] = [&[high, low], &label_length, label, &[0]];
+    let mut out = [0; N];
+    secret.expand(&info, Length(N)).ok()?.fill(&mut out).ok()?;
+    Some(out)
+}
+
+/// Client secret, packet key, IV, and header protection key.
+type Secrets = ([u8; 32], [u8; 16], [u8; 12], [u8; 16]);
+
+/// The client's secrets for a first Destination Connection ID.
+pub(super) fn secrets(version: Version, dcid: &[u8]) -> Option<Secrets> {
+    let initial = Salt::new(HKDF_SHA256, version.salt()).extract(dcid);
+    let secret: [u8; 32] = expand(&initial, b"tls13 client in")?;
+    let client = Prk::new_less_safe(HKDF_SHA256, &secret);
+    let [key, iv, hp] = version.labels();
+    Some((secret, expand(&client, key)?, expand(&client, iv)?, expand(&client, hp)?))
+}
+
+impl Keys {
+    /// The client's keys for a first Destination Connection ID.
+    pub(super) fn derive(version: Version, dcid: &[u8]) -> Option<Keys> {
+        let (_, key, iv, hp) = secrets(version, dcid)?;
+        let packet = UnboundKey::new(&AES_128_GCM, &key).ok()?;
+        let header = HeaderProtectionKey::new(&AES_128, &hp).ok()?;
+        Some(Keys { version, packet: LessSafeKey::new(packet), iv, header })
+    }
+
+    /// Takes the protection off a packet; its frames, or `None` when the keys do not fit.
+    pub(super) fn open(&self, header: &LongHeader<'_>, packet: &[u8]) -> Option<Vec<u8>> {
+        let sample_at = header.number_at.checked_add(4)?;
+        let sample = packet.get(sample_at..sample_at.checked_add(16)?)?;
+        let [first_mask, number_mask @ ..] = self.header.new_mask(sample).ok()?;
+        let first = packet.first()? ^ (first_mask & 0x0f);
+        let number_length = usize::from(first & 3) + 1;
+        let body_at = header.number_at.checked_add(number_length)?;
+        // The header in the clear is the associated data.
+        let mut clear = packet.get(..body_at)?.to_vec();
+        *clear.first_mut()? = first;
+        let mut number = 0u64;
+        for (byte, mask) in clear.get_mut(header.number_at..)?.iter_mut().zip(number_mask) {
+            *byte ^= mask;
+            number = number << 8 | u64::from(*byte);
+        }
+        let mut nonce = self.iv;
+        let (_, tail) = nonce.split_last_chunk_mut::<8>()?;
+        for (byte, n) in tail.iter_mut().zip(number.to_be_bytes()) {
+            *byte ^= n;
+        }
+        let mut body = packet.get(body_at..)?.to_vec();
+        let length = self.packet.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(&clear), &mut body).ok()?.len();
+        body.truncate(length);
+        Some(body)
+    }
+}

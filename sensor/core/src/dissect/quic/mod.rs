@@ -1,0 +1,197 @@
+//! QUIC: the ClientHello in Initial packets of versions 1, 2, the drafts, and of versions that nobody told us about.
+//!
+//! Initial keys follow from the client's first Destination Connection ID (RFC 9001 section 5.2): everyone on the path can open them.
+
+mod header;
+mod keys;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+use crate::assembler::Assembler;
+use crate::coverage::Blind;
+use crate::limits::{Limit, QUIC_CRYPTO_MAX, QUIC_INITIALS_MAX, QUIC_RANGES_MAX, TLS_HELLO_MAX};
+use crate::record::Sink;
+
+use super::client_hello::{ClientHello, QUIC_ALPN, QUIC_ECH, QUIC_JA3, QUIC_JA4, QUIC_SNI, QUIC_VERSION, Transport};
+use super::tls::emit_hello;
+use super::{Carrier, Direction, Dissector, DissectorDef, Input, Probe, Progress};
+
+use header::{Kind, LongHeader, varint};
+use keys::Keys;
+use version::Version;
+
+/// The line in the table of dissectors.
+pub static QUIC: DissectorDef = DissectorDef {
+    name: "quic",
+    about: "QUIC Initial packets on any UDP port: the ClientHello within.",
+    carriers: &[Carrier::Udp],
+    fields: &[&QUIC_SNI, &QUIC_ALPN, &QUIC_VERSION, &QUIC_ECH, &QUIC_JA3, &QUIC_JA4],
+    probe,
+    start: || Box::new(Quic::default()),
+};
+
+/// A client's first datagram has at least so many bytes (RFC 9000 section 14.1).
+const DATAGRAM_MIN: usize = 1_200;
+
+/// Connection IDs have at most 20 bytes in the versions that are known.
+const CID_MAX: usize = 20;
+
+/// Keys of a connection that are kept: the first ID, one after a Retry, and a few for connections that reuse the ports.
+const KEYS_MAX: usize = 4;
+
+fn probe(input: &Input<'_>) -> Probe {
+    let fits = LongHeader::parse(input.bytes).is_some_and(|h| {
+        let known = Version::of(h.version).is_some();
+        let sane = h.version != 0 && h.dcid.len() <= CID_MAX && h.scid.len() <= CID_MAX;
+        sane && if known {
+            h.kind == Kind::Initial || h.kind == Kind::ZeroRtt
+        } else {
+            input.bytes.len() >= DATAGRAM_MIN && h.dcid.len() >= 8
+        }
+    });
+    if fits { Probe::Match } else { Probe::No }
+}
+
+#[derive(Default)]
+struct Quic {
+    /// Keys that have been made, by the connection ID they came from.
+    keys: Vec<(Vec<u8>, Keys)>,
+    /// The direction in which client Initials opened.
+    client: Option<Direction>,
+    crypto: Option<Assembler>,
+    opened: u16,
+    tried: u16,
+    hellos: u8,
+    told: bool,
+}
+
+impl Dissector for Quic {
+    fn held(&self) -> usize {
+        self.crypto.as_ref().map_or(0, Assembler::held)
+    }
+
+    fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
+        let mut rest = input.bytes;
+        // Coalesced packets (RFC 9000 section 12.2); each has at least a header.
+        for _ in 0..16 {
+            let Some(header) = LongHeader::parse(rest) else { break };
+            let Some(packet) = rest.get(..header.end) else { break };
+            if header.kind == Kind::Initial && self.client.is_none_or(|d| d == input.direction) {
+                self.initial(&header, packet, input.direction, sink);
+            }
+            match rest.get(header.end..) {
+                Some(next) if header.end > 0 && !next.is_empty() => rest = next,
+                _ => break,
+            }
+        }
+        if self.tried >= QUIC_INITIALS_MAX {
+            sink.limit(Limit::QuicInitials);
+            return self.give_up(sink);
+        }
+        // A short header: the handshake is over.
+        let short = input.bytes.first().is_some_and(|b| b & 0x80 == 0);
+        if short && (self.hellos > 0 || self.opened == 0) {
+            return self.give_up(sink);
+        }
+        Progress::Continue { consumed: input.bytes.len(), need: 0 }
+    }
+}
+
+impl Quic {
+    fn give_up(&mut self, sink: &mut dyn Sink) -> Progress {
+        if self.hellos == 0 && !self.told {
+            self.told = true;
+            sink.blind(if self.opened > 0 { Blind::QuicGap } else { Blind::QuicUnknown });
+        }
+        Progress::FlowDone
+    }
+
+    fn initial(&mut self, header: &LongHeader<'_>, packet: &[u8], direction: Direction, sink: &mut dyn Sink) {
+        self.tried += 1;
+        let version = Version::of(header.version).unwrap_or(Version::V1);
+        // The keys of the first ID serve until a Retry; then, or for a new connection on the same ports, those of the new ID.
+        let known = self.keys.iter().position(|(_, keys)| keys.version == version);
+        let mut plain = None;
+        for i in known.into_iter().flat_map(|from| from..self.keys.len()) {
+            plain = self.keys.get(i).and_then(|(_, keys)| keys.open(header, packet));
+            if plain.is_some() {
+                break;
+            }
+        }
+        if plain.is_none()
+            && !self.keys.iter().any(|(cid, keys)| cid == header.dcid && keys.version == version)
+            && self.keys.len() < KEYS_MAX
+        {
+            let keys = Keys::derive(version, header.dcid);
+            plain = keys.as_ref().and_then(|keys| keys.open(header, packet));
+            if let (Some(keys), true) = (keys, plain.is_some() || self.keys.is_empty()) {
+                if plain.is_some() {
+                    self.crypto = None;
+                }
+                self.keys.push((header.dcid.to_vec(), keys));
+            }
+        }
+        let Some(plain) = plain else { return };
+        self.opened += 1;
+        self.client = Some(direction);
+        self.frames(&plain, sink);
+    }
+
+    /// The frames that an Initial may hold (RFC 9000 section 12.4).
+    fn frames(&mut self, plain: &[u8], sink: &mut dyn Sink) {
+        let mut rest = plain;
+        while let Some((kind, after)) = varint(rest) {
+            let next = match kind {
+                0 | 1 => Some(after),
+                2 | 3 => ack(after, kind == 3),
+                6 => self.crypto(after, sink),
+                _ => None,
+            };
+            let Some(next) = next else { return };
+            rest = next;
+        }
+    }
+
+    fn crypto<'a>(&mut self, bytes: &'a [u8], sink: &mut dyn Sink) -> Option<&'a [u8]> {
+        let (offset, rest) = varint(bytes)?;
+        let (length, rest) = varint(rest)?;
+        let (data, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        let window = self.crypto.get_or_insert_with(|| Assembler::new(0, QUIC_CRYPTO_MAX, QUIC_RANGES_MAX));
+        let inserted = window.insert(offset, data);
+        if inserted.beyond || inserted.scattered {
+            sink.limit(Limit::QuicCrypto);
+        }
+        while let Some((length, hello)) = whole_message(window.readable()) {
+            if let Some(hello) = hello.and_then(|body| ClientHello::parse(Transport::Quic, body)) {
+                self.hellos = self.hellos.saturating_add(1);
+                emit_hello(&hello, sink);
+            }
+            window.consume(length);
+        }
+        Some(rest)
+    }
+}
+
+/// The length of a whole handshake message at the front, and its body when it is a ClientHello.
+fn whole_message(bytes: &[u8]) -> Option<(usize, Option<&[u8]>)> {
+    let ([kind, l2, l1, l0], rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes([0, *l2, *l1, *l0])).ok().filter(|l| *l <= TLS_HELLO_MAX)?;
+    let body = rest.get(..length)?;
+    Some((4 + length, (*kind == 1).then_some(body)))
+}
+
+/// Steps over an ACK frame (RFC 9000 section 19.3).
+fn ack(bytes: &[u8], ecn: bool) -> Option<&[u8]> {
+    let (_largest, rest) = varint(bytes)?;
+    let (_delay, rest) = varint(rest)?;
+    let (count, rest) = varint(rest)?;
+    let (_first, mut rest) = varint(rest)?;
+    let numbers = count.checked_mul(2)?.checked_add(if ecn { 3 } else { 0 })?;
+    for _ in 0..numbers {
+        // Every number takes a byte, so the loop ends with the packet.
+        rest = varint(rest)?.1;
+    }
+    Some(rest)
+}

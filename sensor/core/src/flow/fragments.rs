@@ -1,0 +1,205 @@
+//! IP datagrams put back together from their fragments, bounded in number, bytes and time.
+//!
+//! Overlaps: an exact copy is taken as a duplicate. Anything else is dropped with its whole datagram, for IPv6 because
+//! RFC 5722 section 4 says so, for IPv4 because hosts disagree and evasion lives there (RFC 1858).
+
+use std::net::IpAddr;
+
+use crate::assembler::Assembler;
+use crate::decode::Fragment;
+use crate::expiring_map::ExpiringMap;
+use crate::limits::{FRAGMENT_IDLE, FRAGMENTS_BYTES_MAX, FRAGMENTS_MAX};
+use crate::time::Timestamp;
+
+/// The longest payload of an IP datagram.
+const DATAGRAM_MAX: usize = 65_535;
+
+/// Separate ranges of one datagram: 65,535 bytes in 8-byte fragments that leave gaps need more, nothing real does.
+const RANGES_MAX: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    src: IpAddr,
+    dst: IpAddr,
+    id: u32,
+    /// IPv4 tells datagrams of different protocols apart (RFC 791); IPv6 does not.
+    protocol: Option<u8>,
+}
+
+#[derive(Debug)]
+struct Partial {
+    window: Assembler,
+    /// The protocol of the first fragment.
+    protocol: Option<u8>,
+    /// The length, once the last fragment told.
+    length: Option<u64>,
+    /// Overlaps were seen: everything of this datagram is refused until it is forgotten.
+    refused: bool,
+}
+
+/// Datagrams under reassembly.
+#[derive(Debug)]
+pub struct Fragments {
+    partial: ExpiringMap<Key, Partial>,
+    held: usize,
+    lost: u64,
+}
+
+impl Default for Fragments {
+    fn default() -> Self {
+        Fragments { partial: ExpiringMap::new(FRAGMENTS_MAX, FRAGMENT_IDLE), held: 0, lost: 0 }
+    }
+}
+
+impl Fragments {
+    /// Takes a fragment. When it completes its datagram: the protocol and the payload.
+    pub fn push(&mut self, now: Timestamp, src: IpAddr, dst: IpAddr, fragment: &Fragment<'_>) -> Option<(u8, Vec<u8>)> {
+        let key = Key { src, dst, id: fragment.id, protocol: src.is_ipv4().then_some(fragment.protocol) };
+        let end = u64::from(fragment.offset).saturating_add(fragment.bytes.len() as u64);
+        if end > DATAGRAM_MAX as u64 || fragment.bytes.is_empty() {
+            self.lost += 1;
+            return None;
+        }
+        if self.partial.peek(&key).is_none() {
+            let fresh = Partial { window: Assembler::new(0, DATAGRAM_MAX, RANGES_MAX), protocol: None, length: None, refused: false };
+            if let Some((_, old)) = self.partial.insert(key, fresh, now) {
+                self.give_up(&old);
+            }
+        }
+        let partial = self.partial.touch(&key, now)?;
+        let before = partial.window.held();
+        partial.take(fragment, end);
+        let complete = partial.complete();
+        self.held = self.held.saturating_sub(before).saturating_add(partial.window.held());
+        if let Some(protocol) = complete {
+            let done = self.partial.remove(&key)?;
+            self.held = self.held.saturating_sub(done.window.held());
+            let length = usize::try_from(done.length?).ok()?;
+            return Some((protocol, done.window.readable().get(..length)?.to_vec()));
+        }
+        while self.held > FRAGMENTS_BYTES_MAX {
+            let (_, old) = self.partial.pop_oldest()?;
+            self.give_up(&old);
+        }
+        None
+    }
+
+    /// Forgets datagrams that waited too long; how many were lost since the last call.
+    pub fn expire(&mut self, now: Timestamp) -> u64 {
+        while let Some((_, old)) = self.partial.pop_idle(now) {
+            self.give_up(&old);
+        }
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Bytes held by all datagrams under reassembly.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    fn give_up(&mut self, partial: &Partial) {
+        self.lost += 1;
+        self.held = self.held.saturating_sub(partial.window.held());
+    }
+}
+
+impl Partial {
+    fn take(&mut self, fragment: &Fragment<'_>, end: u64) {
+        if self.refused {
+            return;
+        }
+        if !fragment.more {
+            // Two ends that differ, or data beyond the end.
+            self.refused |= self.length.is_some_and(|l| l != end) || self.window.end() > end;
+            self.length = Some(end);
+        }
+        self.refused |= self.length.is_some_and(|l| end > l);
+        if fragment.offset == 0 {
+            self.protocol = Some(fragment.protocol);
+        }
+        let grown = self.window.filled();
+        let inserted = self.window.insert(u64::from(fragment.offset), fragment.bytes);
+        let added = self.window.filled().saturating_sub(grown);
+        let duplicate = added == 0 && !inserted.conflict;
+        let overlaps = added != fragment.bytes.len() && !duplicate;
+        self.refused |= inserted.conflict || overlaps || inserted.scattered;
+    }
+
+    fn complete(&self) -> Option<u8> {
+        let length = self.length.filter(|_| !self.refused)?;
+        (self.window.readable().len() as u64 >= length).then_some(self.protocol).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_secs_nanos(secs, 0)
+    }
+
+    fn fragment(id: u32, offset: u32, more: bool, bytes: &[u8]) -> Fragment<'_> {
+        Fragment { id, offset, more, protocol: 17, bytes }
+    }
+
+    #[test]
+    fn any_order_and_duplicates() {
+        let mut table = Fragments::default();
+        assert_eq!(table.push(at(0), V4, V4, &fragment(1, 8, false, b"world")), None);
+        assert_eq!(table.push(at(0), V4, V4, &fragment(1, 8, false, b"world")), None);
+        assert_eq!(table.push(at(0), V4, V4, &fragment(1, 0, true, b"hello..,")), Some((17, b"hello..,world".to_vec())));
+        assert_eq!((table.held(), table.expire(at(100))), (0, 0));
+    }
+
+    #[test]
+    fn overlaps_are_refused() {
+        for addr in [V4, V6] {
+            let mut table = Fragments::default();
+            table.push(at(0), addr, addr, &fragment(1, 0, true, b"12345678abcdefgh"));
+            table.push(at(0), addr, addr, &fragment(1, 8, true, b"XXXXXXXXabcdefgh"));
+            assert_eq!(table.push(at(0), addr, addr, &fragment(1, 24, false, b"end")), None);
+            assert_eq!(table.expire(at(100)), 1);
+        }
+    }
+
+    #[test]
+    fn bounds() {
+        let mut table = Fragments::default();
+        assert_eq!(table.push(at(0), V4, V4, &fragment(1, 65_528, false, b"12345678")), None, "beyond 65,535");
+        for id in 0..5_000 {
+            assert_eq!(table.push(at(0), V4, V4, &fragment(id, 0, true, &[0; 1_480])), None);
+        }
+        assert!(table.held() <= FRAGMENTS_BYTES_MAX && table.partial.len() <= FRAGMENTS_MAX);
+        assert_eq!(table.expire(at(31)), 1 + 5_000);
+        assert_eq!(table.held(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_cut_comes_back(payload in proptest::collection::vec(any::<u8>(), 9..4000), size in 1usize..40, order in any::<u64>()) {
+            let size = size * 8;
+            let mut pieces: Vec<(usize, &[u8])> = payload.chunks(size).enumerate().map(|(i, c)| (i * size, c)).collect();
+            let mut seed = order;
+            for i in (1..pieces.len()).rev() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                pieces.swap(i, (seed >> 33) as usize % (i + 1));
+            }
+            prop_assume!(pieces.len() <= RANGES_MAX);
+            let mut table = Fragments::default();
+            let mut whole = None;
+            for (offset, bytes) in &pieces {
+                let more = offset + bytes.len() < payload.len();
+                whole = table.push(at(0), V6, V6, &fragment(7, *offset as u32, more, bytes)).or(whole);
+            }
+            prop_assert_eq!(whole, Some((17, payload.clone())));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The flow table of one worker: bounded, no locks; the flow that was quiet longest leaves first.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::key::FlowKey;
+use crate::net::{Endpoint, Mac, Path, Transport};
+use crate::time::Timestamp;
+
+/// What is known of a flow whatever it carries. `state` is what the owner of the table needs to follow its bytes.
+#[derive(Debug)]
+pub struct Flow<S> {
+    /// Unique within the worker, in the order of first packets.
+    pub id: u64,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// The sender of the SYN, or of the first packet seen.
+    pub opener: Endpoint,
+    /// The other end.
+    pub peer: Endpoint,
+    /// A SYN was seen, so `opener` is certain.
+    pub opened: bool,
+    /// Hardware addresses of opener and peer.
+    pub macs: [Option<Mac>; 2],
+    /// Which interface delivered the first packet.
+    pub interface: u16,
+    /// VLANs and tunnels of the first packet.
+    pub path: Path,
+    /// First packet.
+    pub first: Timestamp,
+    /// Latest packet.
+    pub last: Timestamp,
+    /// Bytes on the wire from opener and from peer.
+    pub bytes: [u64; 2],
+    /// Packets from opener and from peer.
+    pub packets: [u64; 2],
+    /// What the owner keeps.
+    pub state: S,
+}
+
+const NIL: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Slot<S> {
+    key: FlowKey,
+    newer: u32,
+    older: u32,
+    flow: Flow<S>,
+}
+
+/// Flows by key, in the order of their latest packet.
+#[derive(Debug)]
+pub struct FlowTable<S> {
+    index: HashMap<FlowKey, u32>,
+    slots: Vec<Option<Slot<S>>>,
+    free: Vec<u32>,
+    newest: u32,
+    oldest: u32,
+    capacity: usize,
+}
+
+impl<S> FlowTable<S> {
+    /// An empty table for at most `capacity` flows.
+    pub fn new(capacity: usize) -> Self {
+        FlowTable { index: HashMap::new(), slots: Vec::new(), free: Vec::new(), newest: NIL, oldest: NIL, capacity: capacity.max(1) }
+    }
+
+    /// The number of flows.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    fn slot(&mut self, at: u32) -> Option<&mut Slot<S>> {
+        self.slots.get_mut(usize::try_from(at).ok()?)?.as_mut()
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let Some((newer, older)) = self.slot(at).map(|s| (s.newer, s.older)) else { return };
+        match self.slot(newer) {
+            Some(slot) => slot.older = older,
+            None => self.newest = older,
+        }
+        match self.slot(older) {
+            Some(slot) => slot.newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+
+    fn link_newest(&mut self, at: u32) {
+        let older = self.newest;
+        if let Some(slot) = self.slot(at) {
+            (slot.newer, slot.older) = (NIL, older);
+        }
+        match self.slot(older) {
+            Some(slot) => slot.newer = at,
+            None => self.oldest = at,
+        }
+        self.newest = at;
+    }
+
+    /// The flow of a key; it becomes the newest.
+    pub fn touch(&mut self, key: &FlowKey) -> Option<&mut Flow<S>> {
+        let at = *self.index.get(key)?;
+        if self.newest != at {
+            self.unlink(at);
+            self.link_newest(at);
+        }
+        self.slot(at).map(|s| &mut s.flow)
+    }
+
+    /// Puts a flow in as the newest. When the table is full the quietest flow comes back.
+    pub fn insert(&mut self, key: FlowKey, flow: Flow<S>) -> Option<Flow<S>> {
+        let replaced = self.remove(&key);
+        let evicted = if replaced.is_none() && self.index.len() >= self.capacity { self.pop_oldest() } else { replaced };
+        let slot = Some(Slot { key, newer: NIL, older: NIL, flow });
+        let at = match self.free.pop() {
+            Some(at) => at,
+            None => u32::try_from(self.slots.len()).unwrap_or(NIL),
+        };
+        match usize::try_from(at).ok().and_then(|i| self.slots.get_mut(i)) {
+            Some(place) => *place = slot,
+            None => self.slots.push(slot),
+        }
+        self.index.insert(key, at);
+        self.link_newest(at);
+        evicted
+    }
+
+    /// Takes a flow out.
+    pub fn remove(&mut self, key: &FlowKey) -> Option<Flow<S>> {
+        let at = self.index.remove(key)?;
+        self.unlink(at);
+        self.free.push(at);
+        let place = self.slots.get_mut(usize::try_from(at).ok()?)?;
+        place.take().map(|s| s.flow)
+    }
+
+    /// Takes out the flow that was quiet longest.
+    pub fn pop_oldest(&mut self) -> Option<Flow<S>> {
+        let key = self.slot(self.oldest)?.key;
+        self.remove(&key)
+    }
+
+    /// Takes out the flow that was quiet longest if that is more than `idle`.
+    pub fn pop_idle(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
+        let last = self.slot(self.oldest)?.flow.last;
+        if now.since(last) > idle { self.pop_oldest() } else { None }
+    }
+
+    /// Every flow, in the order of its place in memory: deterministic for the same packets.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow<S>> {
+        self.slots.iter_mut().filter_map(|s| s.as_mut().map(|s| &mut s.flow))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    fn flow(port: u16, at: u64) -> (FlowKey, Flow<u16>) {
+        let end = |port| Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+        let ts = Timestamp::from_secs_nanos(at, 0);
+        let (opener, peer) = (end(port), end(1));
+        let flow = Flow {
+            id: 0,
+            transport: Transport::Tcp,
+            opener,
+            peer,
+            opened: true,
+            macs: [None; 2],
+            interface: 0,
+            path: Path::default(),
+            first: ts,
+            last: ts,
+            bytes: [0; 2],
+            packets: [0; 2],
+            state: port,
+        };
+        (FlowKey::new(peer, opener, Transport::Tcp), flow)
+    }
+
+    #[test]
+    fn keeps_the_newest() {
+        let mut table = FlowTable::new(3);
+        for port in [10, 11, 12] {
+            let (key, f) = flow(port, u64::from(port));
+            assert!(table.insert(key, f).is_none());
+        }
+        assert!(table.touch(&flow(10, 0).0).is_some());
+        let (key, f) = flow(13, 13);
+        assert_eq!(table.insert(key, f).map(|f| f.state), Some(11));
+        assert_eq!(table.remove(&flow(10, 0).0).map(|f| f.state), Some(10));
+        assert_eq!(table.len(), 2);
+        assert!(table.pop_idle(Timestamp::from_secs_nanos(20, 0), Duration::from_secs(8)).is_none());
+        assert_eq!(table.pop_idle(Timestamp::from_secs_nanos(21, 0), Duration::from_secs(8)).map(|f| f.state), Some(12));
+        assert_eq!(table.pop_oldest().map(|f| f.state), Some(13));
+        assert!(table.pop_oldest().is_none() && table.is_empty());
+        let (key, f) = flow(14, 14);
+        assert!(table.insert(key, f).is_none());
+        assert_eq!(table.iter_mut().count(), 1);
+    }
+}

@@ -1,0 +1,238 @@
+//! A rule set: every indicator of every file, compiled for matching.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::diagnostic::{Diagnostics, Problem, Severity};
+use crate::field::{Family, Field, FieldKind, Value};
+
+use super::file::{Pattern, Rule, RuleFile};
+use super::indicator::{Effect, Indicator, IndicatorId, Maturity, Surface, Teaches};
+use super::names::Names;
+use super::prefixes::Prefixes;
+
+/// The server's address of a flow on which something else matched: context for readers, never evidence by itself.
+pub static SERVER: Field = Field {
+    name: "flow.server",
+    key: "server",
+    kind: FieldKind::Address,
+    family: Some(Family::Address),
+    signal: Some("associated"),
+    personal: false,
+    meaning: "The server's address of a flow that has another sign.",
+    source: "RFC 791, RFC 8200",
+};
+
+/// Text patterns of one field.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    is: HashMap<Box<str>, Vec<IndicatorId>>,
+    prefix: Vec<(Box<str>, IndicatorId)>,
+    contains: Vec<(Box<str>, Vec<Box<str>>, IndicatorId)>,
+}
+
+/// Indicators, compiled.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    /// Names that every host name field is held against, unless a rule names its fields.
+    names: Names,
+    names_of: BTreeMap<&'static str, Names>,
+    texts: BTreeMap<&'static str, Texts>,
+    prefixes: BTreeMap<&'static str, Prefixes>,
+    wanted: HashSet<&'static str>,
+    fingerprints: bool,
+}
+
+impl RuleSet {
+    /// Compiles rule files. A file of a later layer may replace an indicator of an earlier one by using its id; within one layer
+    /// ids and patterns are unique. `layers` holds the files of each layer.
+    pub fn build(layers: &[Vec<RuleFile>], fields: &[&'static Field], diagnostics: &mut Diagnostics) -> RuleSet {
+        let mut rules: Vec<Rule> = Vec::new();
+        for layer in layers {
+            let before = rules.len();
+            for rule in layer.iter().flat_map(|f| &f.rules) {
+                match rules.iter().position(|r| r.indicator.id == rule.indicator.id) {
+                    Some(at) if at < before => rules[at] = rule.clone(),
+                    Some(at) => duplicate(&rules[at].indicator, &rule.indicator, diagnostics),
+                    None => rules.push(rule.clone()),
+                }
+            }
+        }
+        let mut set = RuleSet::default();
+        for (i, rule) in rules.iter().enumerate() {
+            let id = IndicatorId(u32::try_from(i).unwrap_or(u32::MAX));
+            for pattern in &rule.patterns {
+                if let Some(old) = set.compile(rule, pattern, id) {
+                    shadowed(&rules[old.0 as usize], rule, pattern, diagnostics);
+                }
+            }
+        }
+        if !set.names_everywhere_empty(&rules) {
+            set.wanted.extend(fields.iter().filter(|f| f.kind == FieldKind::Name).map(|f| f.name));
+        }
+        set.rules = rules;
+        set
+    }
+
+    fn names_everywhere_empty(&self, rules: &[Rule]) -> bool {
+        !rules.iter().any(|r| r.fields.is_empty())
+    }
+
+    /// Files one pattern; the indicator that it displaces, if any.
+    fn compile(&mut self, rule: &Rule, pattern: &Pattern, id: IndicatorId) -> Option<IndicatorId> {
+        if let (Pattern::Name(name), []) = (pattern, &rule.fields[..]) {
+            return self.names.add(name, id).filter(|old| *old != id);
+        }
+        let mut displaced = None;
+        for field in &rule.fields {
+            self.wanted.insert(field.name);
+            self.fingerprints |= field.kind == FieldKind::Hash;
+            let texts = self.texts.entry(field.name).or_default();
+            match pattern {
+                Pattern::Name(name) => displaced = displaced.or(self.names_of.entry(field.name).or_default().add(name, id)),
+                Pattern::Is(text) => texts.is.entry(text.clone()).or_default().push(id),
+                Pattern::Prefix(text) => texts.prefix.push((text.clone(), id)),
+                Pattern::Contains(text, without) => texts.contains.push((text.clone(), without.clone(), id)),
+                Pattern::Cidr(prefix) => displaced = displaced.or(self.prefixes.entry(field.name).or_default().add(*prefix, id)),
+            }
+        }
+        displaced.filter(|old| *old != id)
+    }
+
+    /// An indicator.
+    pub fn indicator(&self, id: IndicatorId) -> &Indicator {
+        match self.rules.get(id.0 as usize) {
+            Some(rule) => &rule.indicator,
+            None => unknown(),
+        }
+    }
+
+    /// A rule with its patterns and tests.
+    pub fn rule(&self, id: IndicatorId) -> Option<&Rule> {
+        self.rules.get(id.0 as usize)
+    }
+
+    /// Every rule.
+    pub fn rules(&self) -> impl Iterator<Item = (IndicatorId, &Rule)> {
+        self.rules.iter().enumerate().map(|(i, r)| (IndicatorId(i as u32), r))
+    }
+
+    /// Whether any rule looks at a field.
+    pub fn wants(&self, field: &Field) -> bool {
+        self.wanted.contains(field.name)
+    }
+
+    /// Whether a rule looks at a fingerprint, so that they must be computed for every hello.
+    pub fn wants_fingerprints(&self) -> bool {
+        self.fingerprints
+    }
+
+    /// Adds the organisation's work services: names that are no sign of an app, but tell which device does the organisation's work.
+    pub fn add_work_services(&mut self, names: &[String]) {
+        let id = IndicatorId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
+        let indicator =
+            Indicator { id: "site.work-service".into(), effect: Effect::WorkService, class: "work-service".into(), ..unknown().clone() };
+        for name in names {
+            self.names.add(name, id);
+        }
+        let patterns = names.iter().map(|n| Pattern::Name(n.as_str().into())).collect();
+        self.rules.push(Rule { indicator, fields: Vec::new(), patterns, hits: Vec::new(), misses: Vec::new() });
+    }
+
+    /// Strips one more local search suffix from names.
+    pub fn add_local_suffix(&mut self, suffix: &str) {
+        self.names.add_local(suffix);
+        self.names_of.values_mut().for_each(|n| n.add_local(suffix));
+    }
+
+    /// Shows every indicator that fires on a value; of names and prefixes only the longest match.
+    pub fn matches(&self, field: &'static Field, value: Value<'_>, hit: &mut dyn FnMut(IndicatorId)) {
+        match value {
+            Value::Text(bytes) if field.kind == FieldKind::Name => {
+                let special = self.names_of.get(field.name).and_then(|n| n.find(bytes));
+                special.or_else(|| self.names.find(bytes)).into_iter().for_each(hit);
+            }
+            Value::Text(bytes) => self.text(field, bytes, hit),
+            Value::Token(word) => self.text(field, word.as_bytes(), hit),
+            Value::Number(n) => self.text(field, n.to_string().as_bytes(), hit),
+            Value::Address(addr) => {
+                self.prefixes.get(field.name).and_then(|p| p.find(addr)).into_iter().for_each(hit);
+            }
+            Value::List(items) => items.iter().for_each(|item| match field.kind {
+                FieldKind::Name => self.matches(field, Value::Text(item), hit),
+                _ => self.text(field, item, hit),
+            }),
+        }
+    }
+
+    fn text(&self, field: &Field, bytes: &[u8], hit: &mut dyn FnMut(IndicatorId)) {
+        let Some(texts) = self.texts.get(field.name) else { return };
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            texts.is.get(text).into_iter().flatten().for_each(|id| hit(*id));
+        }
+        texts.prefix.iter().filter(|(p, _)| bytes.starts_with(p.as_bytes())).for_each(|(_, id)| hit(*id));
+        let holds = |needle: &str| !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
+        texts.contains.iter().filter(|(c, without, _)| holds(c) && !without.iter().any(|w| holds(w))).for_each(|(_, _, id)| hit(*id));
+    }
+}
+
+/// What stands for an id of another set: it fires never and means nothing.
+fn unknown() -> &'static Indicator {
+    static UNKNOWN: std::sync::OnceLock<Indicator> = std::sync::OnceLock::new();
+    UNKNOWN.get_or_init(|| Indicator {
+        id: "unknown".into(),
+        app: "".into(),
+        surface: Surface::App,
+        class: "".into(),
+        region: "".into(),
+        weight: 0.0,
+        dns_weight: 0.0,
+        family: None,
+        signal: None,
+        starts: false,
+        low: false,
+        teaches: Teaches::Nobody,
+        effect: Effect::Context,
+        source: "".into(),
+        false_alarms: "".into(),
+        maturity: Maturity::Sandbox,
+        file: "".into(),
+        line: 0,
+    })
+}
+
+fn problem(indicator: &Indicator, message: String, help: String, diagnostics: &mut Diagnostics) {
+    diagnostics.push(Problem {
+        severity: Severity::Error,
+        file: indicator.file.to_string(),
+        line: indicator.line,
+        column: 1,
+        key: indicator.id.to_string(),
+        message,
+        help: Some(help),
+        excerpt: None,
+    });
+}
+
+fn duplicate(first: &Indicator, second: &Indicator, diagnostics: &mut Diagnostics) {
+    let message = format!("the id is used twice, first at {}:{}", first.file, first.line);
+    problem(second, message, "ids are unique within one folder; only a site folder may replace a shipped rule".into(), diagnostics);
+}
+
+fn shadowed(first: &Rule, second: &Rule, pattern: &Pattern, diagnostics: &mut Diagnostics) {
+    if first.indicator.file != second.indicator.file && is_site_override(first, second) {
+        return;
+    }
+    let text = match pattern {
+        Pattern::Name(name) => name.to_string(),
+        Pattern::Cidr(prefix) => prefix.to_string(),
+        other => format!("{other:?}"),
+    };
+    let message = format!("`{text}` belongs to {} already ({}:{})", first.indicator.id, first.indicator.file, first.indicator.line);
+    problem(&second.indicator, message, "remove it from one of them".into(), diagnostics);
+}
+
+/// A site rule may claim a pattern of a shipped one: files of the site folder are named with a path.
+fn is_site_override(first: &Rule, second: &Rule) -> bool {
+    first.indicator.file.starts_with("rules/") && !second.indicator.file.starts_with("rules/")
+}

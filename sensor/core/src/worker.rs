@@ -1,0 +1,329 @@
+//! The worker: frames in, evidence out. One per capture ring; it owns its flows and shares nothing.
+//!
+//! Frame -> packet -> flow -> dissector -> matcher -> [`Evidence`]. It must not know devices, policy or findings.
+
+mod conversation;
+mod emit;
+mod tally;
+mod watch;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use crate::coverage::Blind;
+use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload, Tcp, Udp};
+use crate::dissect::{Carrier, Direction, Input};
+use crate::evidence::Evidence;
+use crate::flow::{Flow, FlowKey, FlowTable, Fragments, Segment};
+use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
+use crate::net::{Endpoint, Transport};
+use crate::record::Record;
+use crate::rules::RuleSet;
+use crate::time::Timestamp;
+
+use conversation::Conversation;
+use emit::{Emitter, Place};
+
+pub use emit::RecordContext;
+pub use tally::Tally;
+pub use watch::Watch;
+
+/// Who listens to a worker.
+pub trait Output {
+    /// Takes a statement.
+    fn evidence(&mut self, evidence: Evidence);
+
+    /// Sees every record of every dissector, matched or not (the `dissect` command). Only called when
+    /// [`Output::wants_records`] says so.
+    fn record(&mut self, _context: &RecordContext, _record: &dyn Record) {}
+
+    /// Whether [`Output::record`] is to be called.
+    fn wants_records(&self) -> bool {
+        false
+    }
+}
+
+/// One worker.
+pub struct Worker {
+    index: u16,
+    rules: Arc<RuleSet>,
+    flows: FlowTable<FlowState>,
+    fragments: Fragments,
+    watch: Arc<Watch>,
+    presence: watch::PresenceThrottle,
+    tally: Tally,
+    next_flow: u64,
+    salt: u64,
+}
+
+/// What a worker keeps for a flow.
+#[derive(Debug, Default)]
+struct FlowState {
+    /// The bytes that are still being read; `None` once the flow is decided.
+    conversation: Option<Box<Conversation>>,
+    /// Which direction the client sends in, once a record told.
+    client: Option<Direction>,
+    /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
+    matters: bool,
+}
+
+impl Worker {
+    /// A worker. `index` makes its flow ids unique among workers; `salt` keys the hash of installations.
+    pub fn new(index: u16, rules: Arc<RuleSet>, salt: u64) -> Self {
+        Worker {
+            index,
+            rules,
+            flows: FlowTable::new(FLOWS_MAX),
+            fragments: Fragments::default(),
+            watch: Arc::new(Watch::default()),
+            presence: watch::PresenceThrottle::default(),
+            tally: Tally::default(),
+            next_flow: 0,
+            salt,
+        }
+    }
+
+    /// What was seen, lost and not judged so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Takes one frame.
+    pub fn frame(&mut self, frame: &Frame<'_>, output: &mut dyn Output) {
+        self.tally.frame(frame);
+        let mut counts = DecodeCounts::default();
+        let packet = decode::decode(frame, &mut counts);
+        self.tally.decoded(&counts);
+        if let Some(packet) = packet {
+            self.packet(&packet, output);
+        }
+        self.expire(frame.ts, output);
+    }
+
+    /// Time passes without a frame.
+    pub fn idle(&mut self, now: Timestamp, output: &mut dyn Output) {
+        self.expire(now, output);
+    }
+
+    /// The input ended: tells the traffic of every flow that matters.
+    pub fn finish(&mut self, output: &mut dyn Output) {
+        while let Some(flow) = self.flows.pop_oldest() {
+            self.close(flow, output);
+        }
+        self.tally.fragments_lost(self.fragments.expire(Timestamp::MAX));
+    }
+
+    /// Addresses and hardware addresses to look out for. Flows that are already there are told at once.
+    pub fn watch(&mut self, watch: Arc<Watch>, output: &mut dyn Output) {
+        let index = self.index;
+        for flow in self.flows.iter_mut() {
+            let known = |addr| self.watch.has_addr(addr);
+            let fresh = |addr| watch.has_addr(addr) && !known(addr);
+            if fresh(flow.opener.addr) || fresh(flow.peer.addr) {
+                watch::contact(index, flow, &watch, output);
+            }
+        }
+        if watch.suffixes.len() != self.watch.suffixes.len() {
+            let rules = Arc::make_mut(&mut self.rules);
+            watch.suffixes.iter().for_each(|s| rules.add_local_suffix(s));
+        }
+        self.watch = watch;
+    }
+
+    fn expire(&mut self, now: Timestamp, output: &mut dyn Output) {
+        while let Some(flow) = self.flows.pop_idle(now, FLOW_IDLE) {
+            self.close(flow, output);
+        }
+        self.tally.fragments_lost(self.fragments.expire(now));
+        if self.tally.frames.is_multiple_of(SWEEP_EVERY) {
+            self.sweep(now);
+        }
+    }
+
+    /// Streams that nobody recognised and that went quiet give their bytes back.
+    fn sweep(&mut self, now: Timestamp) {
+        for flow in self.flows.iter_mut().filter(|f| now.since(f.last) > UNDECIDED_IDLE) {
+            if let Some(conversation) = flow.state.conversation.take_if(|c| c.is_undecided()) {
+                self.tally.release(conversation.counted());
+            }
+        }
+    }
+
+    fn close(&mut self, mut flow: Flow<FlowState>, output: &mut dyn Output) {
+        self.tally.flow_closed(&flow);
+        if let Some(mut conversation) = flow.state.conversation.take() {
+            self.tally.release(conversation.counted());
+            let rules = Arc::clone(&self.rules);
+            let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
+            conversation.end(&mut flow, &mut emitter);
+        }
+        if flow.state.matters {
+            output.evidence(watch::traffic(self.index, &flow, true));
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, output: &mut dyn Output) {
+        match packet.body {
+            Body::Arp(bytes) => self.message(packet, Carrier::Arp, NO_ENDS, bytes, output),
+            Body::Ip(ip) => self.ip(packet, &ip, output),
+            Body::Other => {}
+        }
+    }
+
+    fn ip(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, output: &mut dyn Output) {
+        if let Some(presence) = self.presence.see(packet, ip.src, &self.watch) {
+            output.evidence(presence);
+        }
+        match ip.payload {
+            Payload::Tcp(tcp) => self.tcp(packet, ip, &tcp, output),
+            Payload::Udp(udp) => self.udp(packet, ip, &udp, output),
+            Payload::Icmp6(bytes) => self.message(packet, Carrier::Icmp6, (ip.src, ip.dst), bytes, output),
+            Payload::Fragment(fragment) => {
+                let whole = self.fragments.push(packet.ts, ip.src, ip.dst, &fragment);
+                if let Some((protocol, bytes)) = whole {
+                    let mut counts = DecodeCounts::default();
+                    let inner = decode::decode_reassembled(packet, ip.src, ip.dst, protocol, &bytes, &mut counts);
+                    self.tally.decoded(&counts);
+                    if let Some(inner) = inner {
+                        self.packet(&inner, output);
+                    }
+                }
+            }
+            Payload::Opaque(_) => self.tally.blind(Blind::Tunnel),
+            Payload::Other(_) => {}
+        }
+    }
+
+    /// A message that belongs to no flow.
+    fn message(&mut self, packet: &Packet<'_>, carrier: Carrier, ends: (IpAddr, IpAddr), bytes: &[u8], output: &mut dyn Output) {
+        let (src, dst) = (Endpoint { addr: ends.0, port: 0 }, Endpoint { addr: ends.1, port: 0 });
+        let rules = Arc::clone(&self.rules);
+        let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
+        let place = Place { interface: packet.interface, path: packet.path };
+        let input = Input {
+            ts: packet.ts,
+            carrier,
+            direction: Direction::Forward,
+            src,
+            dst,
+            src_mac: packet.macs.map(|m| m.src),
+            bytes,
+            at_start: true,
+            at_end: true,
+        };
+        emitter.message(place, &input);
+    }
+
+    fn tcp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, tcp: &Tcp<'_>, output: &mut dyn Output) {
+        let (src, dst) = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
+        let key = FlowKey::new(src, dst, Transport::Tcp);
+        let opens = tcp.flags.syn && !tcp.flags.ack;
+        let restarts = opens && self.flows.touch(&key).is_some_and(|f| f.state.restarts(f.opener == src, tcp.seq));
+        if let Some(old) = restarts.then(|| self.flows.remove(&key)).flatten() {
+            self.close(old, output);
+        }
+        let direction = self.track(&key, packet, (src, dst), opens, output);
+        let Some(flow) = self.flows.touch(&key) else { return };
+        let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
+        let cut = tcp.wire_len as usize > tcp.payload.len();
+        let rules = Arc::clone(&self.rules);
+        let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
+        conversation::segment(flow, direction, &segment, cut, &mut emitter);
+    }
+
+    fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, output: &mut dyn Output) {
+        let (src, dst) = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
+        let key = FlowKey::new(src, dst, Transport::Udp);
+        let direction = self.track(&key, packet, (src, dst), false, output);
+        let Some(flow) = self.flows.touch(&key) else { return };
+        let rules = Arc::clone(&self.rules);
+        let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
+        conversation::datagram(flow, direction, packet.ts, udp.payload, &mut emitter);
+    }
+
+    /// Finds or opens the flow of a packet, counts the packet, and says which way it goes.
+    fn track(&mut self, key: &FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opens: bool, output: &mut dyn Output) -> Direction {
+        if self.flows.touch(key).is_none() {
+            self.open(*key, packet, ends, opens, output);
+        }
+        let Some(flow) = self.flows.touch(key) else { return Direction::Forward };
+        if opens && !flow.opened {
+            flow.opened = true;
+            if flow.opener != ends.0 && flow.packets.iter().sum::<u64>() > 0 {
+                flow.reverse();
+            }
+        }
+        let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
+        flow.last = flow.last.max(packet.ts);
+        if let Some(bytes) = flow.bytes.get_mut(side) {
+            *bytes = bytes.saturating_add(u64::from(packet.wire_len));
+        }
+        if let Some(packets) = flow.packets.get_mut(side) {
+            *packets += 1;
+        }
+        if let (Some(mac), Some(macs)) = (flow.macs.get_mut(side), packet.macs) {
+            mac.get_or_insert(macs.src);
+        }
+        direction
+    }
+
+    fn open(&mut self, key: FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool, output: &mut dyn Output) {
+        let transport = if matches!(packet.body, Body::Ip(Ip { payload: Payload::Tcp(_), .. })) { Transport::Tcp } else { Transport::Udp };
+        let flow = Flow {
+            id: self.next_flow,
+            transport,
+            opener: ends.0,
+            peer: ends.1,
+            opened,
+            macs: [packet.macs.map(|m| m.src), None],
+            interface: packet.interface,
+            path: packet.path,
+            first: packet.ts,
+            last: packet.ts,
+            bytes: [0; 2],
+            packets: [0; 2],
+            state: FlowState { conversation: Some(Box::default()), ..FlowState::default() },
+        };
+        self.next_flow += 1;
+        if let Some(evicted) = self.flows.insert(key, flow) {
+            self.tally.limit(Limit::Flows);
+            self.close(evicted, output);
+        }
+        let (index, watch) = (self.index, Arc::clone(&self.watch));
+        let watched = watch.has_addr(ends.0.addr) || watch.has_addr(ends.1.addr);
+        if let (true, Some(flow)) = (watched, self.flows.touch(&key)) {
+            watch::contact(index, flow, &watch, output);
+        }
+    }
+}
+
+impl FlowState {
+    /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,
+    /// a SYN inside it changes nothing: who injects one hides nothing.
+    fn restarts(&self, from_opener: bool, seq: u32) -> bool {
+        match &self.conversation {
+            Some(conversation) => from_opener && conversation.is_other_stream(seq),
+            None => true,
+        }
+    }
+}
+
+impl Flow<FlowState> {
+    /// The first packet seen was an answer: turn the flow around.
+    fn reverse(&mut self) {
+        std::mem::swap(&mut self.opener, &mut self.peer);
+        self.macs.swap(0, 1);
+        self.bytes.swap(0, 1);
+        self.packets.swap(0, 1);
+        self.state.client = self.state.client.map(Direction::reverse);
+        if let Some(conversation) = &mut self.state.conversation {
+            conversation.reverse();
+        }
+    }
+}
+
+/// Frames between two sweeps: each looks at every flow, so that a frame pays for one.
+const SWEEP_EVERY: u64 = FLOWS_MAX as u64;
+
+/// ARP has no IP header.
+const NO_ENDS: (IpAddr, IpAddr) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED));

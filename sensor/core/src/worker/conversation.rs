@@ -1,0 +1,363 @@
+//! A flow's bytes on their way to a dissector: probe by content, bind, read, hand over, give up.
+
+use crate::coverage::Blind;
+use crate::dissect::{Carrier, DISSECTORS, Direction, Dissector, Input, Probe, Progress};
+use crate::flow::{Flow, Half, Segment};
+use crate::limits::PROBE_SEGMENTS_MAX;
+use crate::net::{Endpoint, Transport};
+use crate::time::Timestamp;
+
+use super::FlowState;
+use super::emit::Emitter;
+
+/// Datagrams of a flow after which nobody is asked again.
+const PROBE_DATAGRAMS_MAX: u8 = 8;
+
+/// Times that one direction may be handed over (CONNECT inside CONNECT ...).
+const HAND_OVERS_MAX: u8 = 4;
+
+/// What is kept of a flow while its bytes are read.
+#[derive(Default)]
+pub(super) struct Conversation {
+    halves: [Half; 2],
+    dissector: Option<Box<dyn Dissector>>,
+    datagrams: u8,
+    hand_overs: u8,
+    ambiguous: bool,
+    /// Bytes held, as they stand in the worker's sum.
+    counted: usize,
+}
+
+impl std::fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conversation").field("halves", &self.halves).field("bound", &self.dissector.is_some()).finish()
+    }
+}
+
+fn side(direction: Direction) -> usize {
+    match direction {
+        Direction::Forward => 0,
+        Direction::Backward => 1,
+    }
+}
+
+/// What the reading loop does next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Look at the same direction again.
+    Again,
+    /// Wait for more bytes.
+    Wait,
+    /// The flow is decided: nothing more is wanted.
+    Decided,
+}
+
+/// A TCP segment of a tracked flow.
+pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) {
+    let Some(mut conversation) = flow.state.conversation.take() else { return };
+    let decided = conversation.segment(flow, direction, segment, cut, emitter) == Next::Decided;
+    keep(flow, conversation, decided, emitter);
+}
+
+/// A UDP datagram of a tracked flow.
+pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, bytes: &[u8], emitter: &mut Emitter<'_>) {
+    let Some(mut conversation) = flow.state.conversation.take() else { return };
+    let decided = conversation.datagram(flow, direction, ts, bytes, emitter) == Next::Decided;
+    keep(flow, conversation, decided, emitter);
+}
+
+/// Keeps what is undecided, as long as all streams together stay within their bound.
+fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided: bool, emitter: &mut Emitter<'_>) {
+    let before = std::mem::take(&mut conversation.counted);
+    emitter.tally.release(before);
+    if decided {
+        return;
+    }
+    let held = conversation.held();
+    if !emitter.tally.hold(held) {
+        return;
+    }
+    conversation.counted = held;
+    flow.state.conversation = Some(conversation);
+}
+
+impl Conversation {
+    /// Whether a SYN with this sequence number belongs to another connection than this one.
+    pub(super) fn is_other_stream(&self, seq: u32) -> bool {
+        self.halves.first().is_some_and(|h| h.is_other_stream(seq))
+    }
+
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize {
+        self.halves.iter().map(Half::held).sum::<usize>() + self.dissector.as_ref().map_or(0, |d| d.held())
+    }
+
+    /// Bytes that stand in the worker's sum.
+    pub(super) fn counted(&self) -> usize {
+        self.counted
+    }
+
+    /// Whether nobody knows yet what it is.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.dissector.is_none()
+    }
+
+    /// The directions were taken the wrong way round.
+    pub(super) fn reverse(&mut self) {
+        self.halves.swap(0, 1);
+    }
+
+    fn half(&mut self, direction: Direction) -> &mut Half {
+        let [forward, backward] = &mut self.halves;
+        if side(direction) == 0 { forward } else { backward }
+    }
+
+    fn segment(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        segment: &Segment<'_>,
+        cut: bool,
+        emitter: &mut Emitter<'_>,
+    ) -> Next {
+        let half = self.half(direction);
+        if half.done && !segment.syn {
+            return Next::Wait;
+        }
+        let arrival = half.push(segment);
+        if !segment.bytes.is_empty() {
+            half.probes = half.probes.saturating_add(1);
+        }
+        if let Some(limit) = arrival.limit {
+            emitter.tally.limit(limit);
+        }
+        if arrival.conflict && !self.ambiguous {
+            self.ambiguous = true;
+            emitter.tally.blind(Blind::Ambiguous);
+        }
+        if arrival.gap {
+            emitter.tally.blind(Blind::StreamGap);
+            if self.gap(direction) == Next::Decided {
+                return Next::Decided;
+            }
+        }
+        let next = self.read_both(flow, direction, segment.ts, emitter);
+        if cut && next != Next::Decided {
+            // What the snap length cut never comes: do not wait for it.
+            self.half(direction).discard();
+        }
+        next
+    }
+
+    fn gap(&mut self, direction: Direction) -> Next {
+        let Some(dissector) = &mut self.dissector else { return Next::Wait };
+        match dissector.gap(direction) {
+            Progress::FlowDone => Next::Decided,
+            Progress::Done => {
+                self.half(direction).done = true;
+                Next::Wait
+            }
+            Progress::Continue { need, .. } => {
+                self.half(direction).need = need;
+                Next::Wait
+            }
+            Progress::HandOver { .. } => {
+                self.dissector = None;
+                Next::Wait
+            }
+        }
+    }
+
+    /// Reads the direction that got bytes, then the other one: what one side said may be what the other was waiting for.
+    fn read_both(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
+        let mut turn = direction;
+        let mut moved = false;
+        // Every step consumes, binds or ends; the bound only guards against a dissector that does none of these.
+        for _ in 0..STEPS_MAX {
+            match self.step(flow, turn, ts, emitter) {
+                Next::Again => moved = true,
+                Next::Decided => return Next::Decided,
+                Next::Wait if turn == direction => (turn, moved) = (direction.reverse(), false),
+                Next::Wait if moved => (turn, moved) = (direction, false),
+                Next::Wait => return Next::Wait,
+            }
+        }
+        Next::Decided
+    }
+
+    fn step(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
+        let Conversation { halves: [forward, backward], dissector, .. } = self;
+        let half = if side(direction) == 0 { forward } else { backward };
+        let input = stream_input(flow, half, direction, ts);
+        if half.done || ((input.bytes.is_empty() || input.bytes.len() < half.need) && !input.at_end) {
+            return Next::Wait;
+        }
+        if dissector.is_none() {
+            return self.probe(flow, direction, ts, emitter);
+        }
+        let Some(reader) = dissector else { return Next::Wait };
+        let progress = reader.read(&input, &mut emitter.on(flow, &input));
+        self.apply(direction, progress)
+    }
+
+    fn apply(&mut self, direction: Direction, progress: Progress) -> Next {
+        let half = self.half(direction);
+        match progress {
+            Progress::Continue { consumed, need } => {
+                let had = half.readable().len();
+                half.consume(consumed);
+                half.need = need;
+                half.done |= half.at_end() && half.readable().is_empty();
+                if consumed == 0 || consumed >= had { Next::Wait } else { Next::Again }
+            }
+            Progress::HandOver { consumed } => {
+                half.consume(consumed);
+                self.hand_over(direction)
+            }
+            Progress::Done => {
+                half.done = true;
+                half.discard();
+                if self.halves.iter().all(|h| h.done) { Next::Decided } else { Next::Wait }
+            }
+            Progress::FlowDone => Next::Decided,
+        }
+    }
+
+    fn hand_over(&mut self, direction: Direction) -> Next {
+        self.hand_overs += 1;
+        if self.hand_overs > HAND_OVERS_MAX {
+            return Next::Decided;
+        }
+        self.dissector = None;
+        for half in &mut self.halves {
+            half.done = false;
+            half.need = 0;
+            half.probes = 0;
+        }
+        self.half(direction).at_start = true;
+        Next::Again
+    }
+
+    /// Asks every dissector in table order whether these bytes are its own.
+    fn probe(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
+        let half = self.half(direction);
+        let input = stream_input(flow, half, direction, ts);
+        if input.bytes.is_empty() {
+            return Next::Wait;
+        }
+        match ask(&input) {
+            Asked::Bound(dissector) => {
+                emitter.tally.bound();
+                self.dissector = Some(dissector);
+                Next::Again
+            }
+            // Whoever asks for more is bound by what a stream may hold.
+            Asked::More if !input.at_end => Next::Wait,
+            Asked::More | Asked::Nobody => {
+                half.discard();
+                if half.probes >= PROBE_SEGMENTS_MAX {
+                    half.done = true;
+                }
+                if self.halves.iter().all(|h| h.done) { Next::Decided } else { Next::Wait }
+            }
+        }
+    }
+
+    fn datagram(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        ts: Timestamp,
+        bytes: &[u8],
+        emitter: &mut Emitter<'_>,
+    ) -> Next {
+        if bytes.is_empty() {
+            return Next::Wait;
+        }
+        let (src, dst) = ends(flow, direction);
+        let src_mac = flow.macs.get(side(direction)).copied().flatten();
+        let input = Input { ts, carrier: Carrier::Udp, direction, src, dst, src_mac, bytes, at_start: true, at_end: true };
+        if self.dissector.is_none() {
+            match ask(&input) {
+                Asked::Bound(dissector) => {
+                    emitter.tally.bound();
+                    self.dissector = Some(dissector);
+                }
+                Asked::More | Asked::Nobody => {
+                    self.datagrams = self.datagrams.saturating_add(1);
+                    return if self.datagrams >= PROBE_DATAGRAMS_MAX { Next::Decided } else { Next::Wait };
+                }
+            }
+        }
+        let Some(reader) = &mut self.dissector else { return Next::Wait };
+        match reader.read(&input, &mut emitter.on(flow, &input)) {
+            Progress::FlowDone => Next::Decided,
+            Progress::HandOver { .. } => {
+                self.dissector = None;
+                Next::Wait
+            }
+            Progress::Continue { .. } | Progress::Done => Next::Wait,
+        }
+    }
+
+    /// The flow is over: dissectors that held something back may still say it.
+    pub(super) fn end(&mut self, flow: &mut Flow<FlowState>, emitter: &mut Emitter<'_>) {
+        if flow.transport != Transport::Tcp {
+            return;
+        }
+        for direction in [Direction::Forward, Direction::Backward] {
+            let Conversation { halves: [forward, backward], dissector, .. } = self;
+            let half = if side(direction) == 0 { forward } else { backward };
+            let Some(reader) = dissector else { return };
+            if half.done {
+                continue;
+            }
+            let input = Input { at_end: true, ..stream_input(flow, half, direction, flow.last) };
+            reader.read(&input, &mut emitter.on(flow, &input));
+        }
+    }
+}
+
+/// Steps of the reading loop for one segment: every 1-byte record of a 64 KiB hello, with room.
+const STEPS_MAX: usize = 200_000;
+
+/// The unread bytes of one direction, as a dissector sees them.
+fn stream_input<'h>(flow: &Flow<FlowState>, half: &'h Half, direction: Direction, ts: Timestamp) -> Input<'h> {
+    let (src, dst) = ends(flow, direction);
+    let src_mac = flow.macs.get(side(direction)).copied().flatten();
+    Input {
+        ts,
+        carrier: Carrier::Tcp,
+        direction,
+        src,
+        dst,
+        src_mac,
+        bytes: half.readable(),
+        at_start: half.at_start,
+        at_end: half.at_end(),
+    }
+}
+
+fn ends(flow: &Flow<FlowState>, direction: Direction) -> (Endpoint, Endpoint) {
+    match direction {
+        Direction::Forward => (flow.opener, flow.peer),
+        Direction::Backward => (flow.peer, flow.opener),
+    }
+}
+
+enum Asked {
+    Bound(Box<dyn Dissector>),
+    More,
+    Nobody,
+}
+
+fn ask(input: &Input<'_>) -> Asked {
+    for def in DISSECTORS.iter().filter(|d| d.carriers.contains(&input.carrier)) {
+        match (def.probe)(input) {
+            Probe::Match => return Asked::Bound((def.start)()),
+            Probe::More => return Asked::More,
+            Probe::No => {}
+        }
+    }
+    Asked::Nobody
+}

@@ -1,0 +1,120 @@
+//! What a worker saw, lost and could not judge: the raw counts of the coverage statement.
+
+use std::collections::BTreeMap;
+
+use crate::coverage::Blind;
+use crate::decode::{DecodeCounts, Frame};
+use crate::flow::Flow;
+use crate::limits::{Limit, LimitCounts, STREAMS_BYTES_MAX};
+use crate::net::Transport;
+use crate::time::Timestamp;
+
+use super::FlowState;
+
+/// A pause longer than this between two frames is not time watched: the clock stepped, or the capture was paused.
+const CLOCK_STEP_SECS: u64 = 3_600;
+
+/// Counts of one worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Frames read.
+    pub frames: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Flows that were followed.
+    pub flows: u64,
+    /// Flows that a dissector recognised.
+    pub dissected: u64,
+    /// First and latest frame.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Seconds watched: the span without pauses longer than an hour.
+    pub watched_nanos: u64,
+    /// Pauses longer than an hour, or steps back.
+    pub clock_steps: u64,
+    /// What could not be judged.
+    pub blind: BTreeMap<Blind, u64>,
+    /// Limits that were hit.
+    pub limits: LimitCounts,
+    /// Malformed frames by kind.
+    pub malformed: BTreeMap<&'static str, u64>,
+    previous: Option<Timestamp>,
+    /// Bytes that all streams hold now.
+    held: usize,
+}
+
+impl Tally {
+    pub(super) fn frame(&mut self, frame: &Frame<'_>) {
+        self.frames += 1;
+        self.bytes = self.bytes.saturating_add(u64::from(frame.wire_len));
+        if (frame.wire_len as usize) > frame.bytes.len() {
+            self.blind(Blind::Truncated);
+        }
+        self.pass(frame.ts);
+    }
+
+    fn pass(&mut self, ts: Timestamp) {
+        let previous = self.previous.replace(ts).unwrap_or(ts);
+        let step = ts.distance(previous);
+        match (ts >= previous, step.as_secs() >= CLOCK_STEP_SECS) {
+            (_, true) => self.clock_steps += 1,
+            (true, false) => self.watched_nanos = self.watched_nanos.saturating_add(step.as_nanos() as u64),
+            (false, false) => {}
+        }
+        let (first, last) = self.span.unwrap_or((ts, ts));
+        self.span = Some((first.min(ts), last.max(ts)));
+    }
+
+    pub(super) fn decoded(&mut self, counts: &DecodeCounts) {
+        for (kind, count) in counts.malformed() {
+            *self.malformed.entry(kind).or_default() += count;
+        }
+        for _ in 0..counts.too_deep() {
+            self.limit(Limit::DecodeDepth);
+            self.blind(Blind::TooDeep);
+        }
+    }
+
+    pub(super) fn bound(&mut self) {
+        self.dissected += 1;
+    }
+
+    pub(super) fn flow_closed(&mut self, flow: &Flow<FlowState>) {
+        self.flows += 1;
+        let one_way = flow.packets.contains(&0) && flow.packets.iter().sum::<u64>() >= 3;
+        if flow.transport == Transport::Tcp && one_way {
+            self.blind(Blind::OneWay);
+        }
+    }
+
+    pub(super) fn fragments_lost(&mut self, count: u64) {
+        if count > 0 {
+            *self.blind.entry(Blind::FragmentLost).or_default() += count;
+        }
+    }
+
+    /// Books bytes that a stream holds; `false` when all streams together would hold too much.
+    pub(super) fn hold(&mut self, bytes: usize) -> bool {
+        let fits = self.held.saturating_add(bytes) <= STREAMS_BYTES_MAX;
+        if fits {
+            self.held += bytes;
+        } else {
+            self.limit(Limit::StreamsTotal);
+        }
+        fits
+    }
+
+    /// A stream holds so many bytes no longer.
+    pub(super) fn release(&mut self, bytes: usize) {
+        self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// Counts something that could not be judged.
+    pub fn blind(&mut self, blind: Blind) {
+        *self.blind.entry(blind).or_default() += 1;
+    }
+
+    /// Counts a limit.
+    pub fn limit(&mut self, limit: Limit) {
+        self.limits.add(limit);
+    }
+}

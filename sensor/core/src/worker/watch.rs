@@ -1,0 +1,89 @@
+//! What the correlator asks workers to look out for: learned addresses, and hardware addresses of designated or exposed devices.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::decode::Packet;
+use crate::evidence::{Evidence, FlowId};
+use crate::flow::Flow;
+use crate::net::{Mac, Path};
+use crate::time::Timestamp;
+
+use super::emit;
+use super::{FlowState, Output};
+
+/// How often the presence of one device in one place is told.
+const PRESENCE_EVERY: Duration = Duration::from_secs(60);
+
+/// Devices and places whose last telling is remembered.
+const PRESENCE_MAX: usize = 4_096;
+
+/// Addresses to look out for. Built by the correlator, read by every worker.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// Server addresses that an app was proven at.
+    pub addrs: HashSet<IpAddr>,
+    /// Hardware addresses whose presence matters.
+    pub macs: HashSet<Mac>,
+    /// Local DNS suffixes that were announced, stripped from names before matching.
+    pub suffixes: Vec<String>,
+}
+
+impl Watch {
+    pub(super) fn has_addr(&self, addr: IpAddr) -> bool {
+        !self.addrs.is_empty() && self.addrs.contains(&addr)
+    }
+}
+
+/// Tells the correlator of a flow with a watched end.
+pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, output: &mut dyn Output) {
+    flow.state.matters = true;
+    let server_is_opener = watch.has_addr(flow.opener.addr) && !watch.has_addr(flow.peer.addr);
+    let meta = emit::meta(index, flow, !server_is_opener);
+    output.evidence(Evidence::Contact { flow: meta, last: flow.last });
+}
+
+/// What a flow has carried so far.
+pub(super) fn traffic(index: u16, flow: &Flow<FlowState>, ended: bool) -> Evidence {
+    let bytes = if emit::client_is_opener(flow) { flow.bytes } else { [flow.bytes[1], flow.bytes[0]] };
+    Evidence::Traffic { flow: FlowId(flow_id(index, flow.id)), last: flow.last, bytes, ended }
+}
+
+/// The worker in the high 16 bits, its count in the low 48.
+pub(super) fn flow_id(index: u16, count: u64) -> u64 {
+    (u64::from(index) << 48) | (count & 0xffff_ffff_ffff)
+}
+
+/// Tells the presence of watched devices, each place at most once a minute.
+#[derive(Debug, Default)]
+pub(super) struct PresenceThrottle {
+    told: HashMap<(Mac, Path, IpAddr), Timestamp>,
+}
+
+impl PresenceThrottle {
+    /// The statement to make about this packet's sender, if any.
+    pub(super) fn see(&mut self, packet: &Packet<'_>, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
+        if watch.macs.is_empty() {
+            return None;
+        }
+        let mac = packet.macs?.src;
+        // A device that has no address yet, or only speaks on its link, is not in a segment yet.
+        let rooted = match addr {
+            IpAddr::V4(a) => !a.is_unspecified() && !a.is_link_local(),
+            IpAddr::V6(a) => !a.is_unspecified() && !a.is_unicast_link_local(),
+        };
+        if !rooted || !watch.macs.contains(&mac) {
+            return None;
+        }
+        let key = (mac, packet.path, addr);
+        if self.told.get(&key).is_some_and(|at| packet.ts.distance(*at) < PRESENCE_EVERY) {
+            return None;
+        }
+        if self.told.len() >= PRESENCE_MAX {
+            self.told.clear();
+        }
+        self.told.insert(key, packet.ts);
+        Some(Evidence::Presence { ts: packet.ts, mac, addr, interface: packet.interface, path: packet.path })
+    }
+}

@@ -1,0 +1,215 @@
+//! `ringfence explain`: what the rules say about a name, an address or a fingerprint, and why they say no more.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use ringfence_core::evidence::safe_text;
+use ringfence_core::field::{Field, FieldKind, Value};
+use ringfence_core::policy::Level;
+use ringfence_core::rules::{Effect, Indicator, IndicatorId, Pattern, RuleSet, Teaches};
+use serde_json::json;
+
+use super::rules::pattern;
+use super::{Exit, Failure, Terminal, problems, written};
+use crate::rules_store::{self, RulesStore};
+
+/// Which form the answer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
+}
+
+/// Say what the rules make of a host name, an address or a fingerprint, and why
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  ringfence explain web.wechat.com
+  ringfence explain notweixin.qq.com
+  ringfence explain 203.205.151.162
+  ringfence explain e330bca99c8a5256ae126a55c4c725c5")]
+pub struct Args {
+    /// A host name, an address, or a JA3/JA4 fingerprint
+    #[arg(value_name = "NAME|ADDRESS|HASH")]
+    subject: String,
+    /// A folder of your own rules, laid over the shipped ones
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Format,
+}
+
+/// What the subject is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Address(IpAddr),
+    Hash,
+    Name,
+}
+
+/// An indicator that fires on some fields.
+struct Match<'s> {
+    indicator: &'s Indicator,
+    fields: Vec<&'static Field>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`] when rules are wrong or the answer cannot be written.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let (store, ()) = problems::both(RulesStore::load(args.rules.as_deref()), Ok(()), terminal)?;
+    let subject = subject(&args.subject);
+    let matches = matches(&store.set, subject, &args.subject);
+    let notes = notes(&store.set, subject, &args.subject, &matches);
+    let text = match args.output {
+        Format::Human => human(subject, &args.subject, &matches, &notes),
+        Format::Json => as_json(subject, &args.subject, &matches, &notes),
+    };
+    written(io::stdout().lock().write_all(text.as_bytes()))?;
+    Ok(Exit::Fine)
+}
+
+fn subject(text: &str) -> Subject {
+    if let Ok(addr) = text.trim_matches(['[', ']']).parse() {
+        return Subject::Address(addr);
+    }
+    let is_ja3 = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_ja4 = text.len() == 36 && text.split('_').map(str::len).eq([10, 12, 12]);
+    if is_ja3 || is_ja4 { Subject::Hash } else { Subject::Name }
+}
+
+fn matches<'s>(set: &'s RuleSet, subject: Subject, text: &str) -> Vec<Match<'s>> {
+    let mut found: Vec<(IndicatorId, Match<'s>)> = Vec::new();
+    for field in rules_store::fields() {
+        let value = match (subject, field.kind) {
+            (Subject::Address(addr), FieldKind::Address) => Value::Address(addr),
+            (Subject::Hash, FieldKind::Hash) | (Subject::Name, FieldKind::Name) => Value::Text(text.as_bytes()),
+            _ => continue,
+        };
+        set.matches(field, value, &mut |id| match found.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, m)) => m.fields.push(field),
+            None => found.push((id, Match { indicator: set.indicator(id), fields: vec![field] })),
+        });
+    }
+    found.into_iter().map(|(_, m)| m).collect()
+}
+
+/// Why it is no more than it is.
+fn notes(set: &RuleSet, subject: Subject, text: &str, matches: &[Match<'_>]) -> Vec<String> {
+    match subject {
+        Subject::Address(_) => vec![
+            "An address alone is never evidence: the vendor's networks are a public cloud.".into(),
+            "A flow to it extends a detected device when a name, NewDNS or a handshake has proven the address in the same traffic.".into(),
+        ],
+        Subject::Hash if matches.is_empty() => vec![
+            "No fingerprint is shipped as evidence: browsers and phone systems share theirs with thousands of apps.".into(),
+            "A site rule may pin one that you have seen: field = \"tls.ja4\" in a folder given with --rules.".into(),
+        ],
+        Subject::Hash => Vec::new(),
+        Subject::Name => near_misses(set, text, matches),
+    }
+}
+
+/// Patterns that are part of the name and still do not decide, with the reason.
+fn near_misses(set: &RuleSet, text: &str, matches: &[Match<'_>]) -> Vec<String> {
+    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let mut notes = Vec::new();
+    for (_, rule) in set.rules().filter(|(_, r)| !matches.iter().any(|m| m.indicator.id == r.indicator.id)) {
+        for p in &rule.patterns {
+            let Pattern::Name(raw) = p else { continue };
+            let body = raw.trim_start_matches('.').replace('*', "");
+            let id = &rule.indicator.id;
+            if raw.starts_with('.') && name.ends_with(&format!(".{body}")) {
+                notes.push(format!("{id} ({}) would match, but a longer pattern wins.", pattern(p)));
+            } else if name.ends_with(&body) && name != body && !name.ends_with(&format!(".{body}")) && !raw.contains('*') {
+                notes.push(format!("{id} ({}) does not match: `{body}` must begin at a dot.", pattern(p)));
+            } else if name.contains(&format!("{body}.")) && !raw.contains('*') {
+                notes.push(format!("{id} ({}) does not match: `{body}` is not the end of the name.", pattern(p)));
+            }
+        }
+    }
+    notes.sort();
+    notes.dedup();
+    notes.truncate(8);
+    if notes.is_empty() && matches.is_empty() {
+        notes.push("No pattern is part of it.".into());
+    }
+    notes
+}
+
+fn verdict_of(m: &Match<'_>) -> String {
+    let i = m.indicator;
+    match i.effect {
+        Effect::Context => "known infrastructure that many apps share: never evidence".into(),
+        Effect::Disguise => "a disguise".into(),
+        Effect::WorkService => "a work service".into(),
+        Effect::Evidence if i.low => "low: never starts a detection, all low signs together weigh 0.30 at most".into(),
+        Effect::Evidence => {
+            let level = Level::of(i.weight);
+            format!("alone: {}", if level == Level::None { "nothing" } else { level.name() })
+        }
+    }
+}
+
+fn human(subject: Subject, text: &str, matches: &[Match<'_>], notes: &[String]) -> String {
+    let what = match subject {
+        Subject::Address(_) => "address",
+        Subject::Hash => "fingerprint",
+        Subject::Name => "host name",
+    };
+    let mut out = format!("{} ({what})\n", safe_text(text.as_bytes()));
+    for m in matches {
+        let i = m.indicator;
+        let _ = writeln!(out, "  {} [{}, {}]  {}", i.id, i.app, i.surface.name(), verdict_of(m));
+        if i.effect == Effect::Evidence {
+            for field in &m.fields {
+                let _ = writeln!(out, "      {:<12} family {}  weight {:.2}", field.name, i.family_on(field).letter(), i.weight_on(field));
+            }
+        }
+        let region = if i.region.is_empty() { String::new() } else { format!(", {}", i.region) };
+        let _ = writeln!(out, "      class {}{region}; {:?}; {}:{}", i.class, i.maturity, i.file, i.line);
+        let teaches = match i.teaches {
+            Teaches::Sensor => "its addresses explain nameless flows of every device on ports 80, 443 and 8080",
+            Teaches::Client => "its addresses explain nameless flows of the same device and port",
+            Teaches::ConfirmedWeb => "its addresses only extend the web use of a device that is confirmed already",
+            Teaches::Nobody => "its addresses explain nothing",
+        };
+        let _ = writeln!(out, "      {teaches}");
+        if !i.false_alarms.is_empty() {
+            let _ = writeln!(out, "      false alarms: {}", i.false_alarms);
+        }
+        let _ = writeln!(out, "      source: {}", i.source);
+    }
+    if matches.is_empty() {
+        out.push_str("  no indicator matches\n");
+    }
+    for note in notes {
+        let _ = writeln!(out, "  - {note}");
+    }
+    out
+}
+
+fn as_json(subject: Subject, text: &str, matches: &[Match<'_>], notes: &[String]) -> String {
+    let kind = match subject {
+        Subject::Address(_) => "address",
+        Subject::Hash => "fingerprint",
+        Subject::Name => "name",
+    };
+    let rows: Vec<_> = matches
+        .iter()
+        .map(|m| {
+            let fields: Vec<_> = m.fields.iter().map(|f| json!({"field": f.name, "family": m.indicator.family_on(f).letter(), "weight": m.indicator.weight_on(f)})).collect();
+            json!({"indicator": *m.indicator.id, "app": *m.indicator.app, "surface": m.indicator.surface.name(), "class": *m.indicator.class,
+                   "effect": format!("{:?}", m.indicator.effect).to_lowercase(), "low": m.indicator.low, "region": *m.indicator.region,
+                   "fields": fields, "source": *m.indicator.source, "false_alarms": *m.indicator.false_alarms})
+        })
+        .collect();
+    format!("{}\n", json!({"type": "explanation", "subject": text, "kind": kind, "matches": rows, "notes": notes}))
+}

@@ -1,0 +1,263 @@
+//! JSON lines: one object per line, told apart by `type`: `finding`, `flow`, `coverage`, `summary`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use ringfence_core::coverage::Blind;
+use ringfence_core::finding::{Finding, FlowRow};
+use ringfence_core::limits::Limit;
+use serde::Serialize;
+
+use super::ScanResult;
+
+/// The device of a finding.
+#[derive(Serialize)]
+struct Device<'f> {
+    id: &'f str,
+    mac: Option<String>,
+    addresses: Vec<String>,
+    name: Option<&'f str>,
+    register: Option<&'f str>,
+    randomised_mac: bool,
+    behind_router: bool,
+    confidence: f64,
+    reasons: &'f [String],
+}
+
+/// One line of evidence.
+#[derive(Serialize)]
+struct Evidence<'f> {
+    indicator: &'f str,
+    family: &'f str,
+    field: &'f str,
+    value: &'f str,
+    weight: f64,
+    count: u64,
+    kind: &'f str,
+}
+
+/// A finding.
+#[derive(Serialize)]
+struct FindingLine<'f> {
+    r#type: &'static str,
+    id: &'f str,
+    device: Device<'f>,
+    segment: &'f str,
+    segment_class: &'f str,
+    app: &'f str,
+    surface: &'f str,
+    level: &'f str,
+    confidence: f64,
+    verdict: &'f str,
+    others: Vec<&'f str>,
+    policy: &'f str,
+    waiver: Option<&'f str>,
+    reasons: &'f [String],
+    first_seen: String,
+    last_seen: String,
+    flows: u64,
+    bytes_up: u64,
+    bytes_down: u64,
+    instances: u64,
+    classes: &'f [String],
+    regions: &'f [String],
+    evidence: Vec<Evidence<'f>>,
+    fingerprints: Vec<Fingerprint<'f>>,
+}
+
+/// A fingerprint recorded beside a matched hello; never evidence.
+#[derive(Serialize)]
+struct Fingerprint<'f> {
+    field: &'f str,
+    value: &'f str,
+}
+
+/// A flow that a finding rests on.
+#[derive(Serialize)]
+struct FlowLine<'f> {
+    r#type: &'static str,
+    finding: &'f str,
+    src: String,
+    sport: u16,
+    dst: String,
+    dport: u16,
+    proto: &'f str,
+    app: &'f str,
+    surface: &'f str,
+    level: &'f str,
+    signal: &'f str,
+    signals: &'f [&'static str],
+    first_seen: String,
+    last_seen: String,
+    bytes_up: u64,
+    bytes_down: u64,
+}
+
+/// What was seen, lost and not judged.
+#[derive(Serialize)]
+struct CoverageLine {
+    r#type: &'static str,
+    first_frame: Option<String>,
+    last_frame: Option<String>,
+    seconds_watched: f64,
+    clock_steps: u64,
+    frames: u64,
+    bytes: u64,
+    flows: u64,
+    flows_dissected: u64,
+    malformed: BTreeMap<&'static str, u64>,
+    unjudgeable: BTreeMap<&'static str, u64>,
+    limits: BTreeMap<&'static str, u64>,
+}
+
+/// The whole in one line.
+#[derive(Serialize)]
+struct SummaryLine<'r> {
+    r#type: &'static str,
+    version: &'static str,
+    rules: &'r str,
+    policy: bool,
+    inputs: &'r [String],
+    findings: usize,
+    devices: usize,
+    by_verdict: BTreeMap<&'static str, usize>,
+    by_app: BTreeMap<&'r str, usize>,
+}
+
+/// Writes a scan as JSON lines; flows only when `flows` says so.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn write(result: &ScanResult, flows: bool, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &result.findings {
+        line(&finding_line(finding), out)?;
+    }
+    if flows {
+        for flow in &result.flows {
+            line(&flow_line(flow), out)?;
+        }
+    }
+    line(&coverage_line(result), out)?;
+    line(&summary_line(result), out)
+}
+
+fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+fn surface_name(surface: Option<ringfence_core::rules::Surface>) -> &'static str {
+    surface.map_or("none", |s| s.name())
+}
+
+fn finding_line(f: &Finding) -> FindingLine<'_> {
+    let device = Device {
+        id: &f.device.id,
+        mac: f.device.mac.map(|m| m.to_string()),
+        addresses: f.device.addresses.iter().map(ToString::to_string).collect(),
+        name: f.device.name.as_deref(),
+        register: f.device.register.as_deref(),
+        randomised_mac: f.device.randomised_mac,
+        behind_router: f.device.behind_router,
+        confidence: f.device.confidence,
+        reasons: &f.device.reasons,
+    };
+    let evidence = f.evidence.iter().map(|e| Evidence {
+        indicator: &e.indicator,
+        family: e.family,
+        field: e.field,
+        value: &e.value,
+        weight: e.weight,
+        count: e.count,
+        kind: e.kind.name(),
+    });
+    FindingLine {
+        r#type: "finding",
+        id: &f.id,
+        device,
+        segment: &f.segment,
+        segment_class: f.segment_class,
+        app: &f.app,
+        surface: surface_name(f.surface),
+        level: f.level.name(),
+        confidence: f.confidence,
+        verdict: f.verdict.name(),
+        others: f.others.iter().map(|v| v.name()).collect(),
+        policy: &f.policy,
+        waiver: f.waiver.as_deref(),
+        reasons: &f.reasons,
+        first_seen: f.first_seen.to_string(),
+        last_seen: f.last_seen.to_string(),
+        flows: f.flows,
+        bytes_up: f.bytes_up,
+        bytes_down: f.bytes_down,
+        instances: f.instances,
+        classes: &f.classes,
+        regions: &f.regions,
+        evidence: evidence.collect(),
+        fingerprints: f.fingerprints.iter().map(|(field, value)| Fingerprint { field, value }).collect(),
+    }
+}
+
+fn flow_line(f: &FlowRow) -> FlowLine<'_> {
+    FlowLine {
+        r#type: "flow",
+        finding: &f.finding,
+        src: f.client.addr.to_string(),
+        sport: f.client.port,
+        dst: f.server.addr.to_string(),
+        dport: f.server.port,
+        proto: f.transport.name(),
+        app: &f.app,
+        surface: surface_name(f.surface),
+        level: f.level.name(),
+        signal: f.signals.first().copied().unwrap_or(""),
+        signals: &f.signals,
+        first_seen: f.first.to_string(),
+        last_seen: f.last.to_string(),
+        bytes_up: f.bytes[0],
+        bytes_down: f.bytes[1],
+    }
+}
+
+fn coverage_line(result: &ScanResult) -> CoverageLine {
+    let tally = &result.tally;
+    let mut limits = tally.limits.clone();
+    limits.merge(&result.limits);
+    CoverageLine {
+        r#type: "coverage",
+        first_frame: tally.span.map(|(first, _)| first.to_string()),
+        last_frame: tally.span.map(|(_, last)| last.to_string()),
+        seconds_watched: tally.watched_nanos as f64 / 1e9,
+        clock_steps: tally.clock_steps,
+        frames: tally.frames,
+        bytes: tally.bytes,
+        flows: tally.flows,
+        flows_dissected: tally.dissected,
+        malformed: tally.malformed.clone(),
+        unjudgeable: Blind::ALL.iter().map(|b| (b.name(), tally.blind.get(b).copied().unwrap_or(0))).collect(),
+        limits: Limit::ALL.iter().map(|l| (l.name(), limits.of(*l))).collect(),
+    }
+}
+
+fn summary_line(result: &ScanResult) -> SummaryLine<'_> {
+    let mut by_verdict = BTreeMap::new();
+    let mut by_app = BTreeMap::new();
+    let mut devices = std::collections::BTreeSet::new();
+    for finding in &result.findings {
+        *by_verdict.entry(finding.verdict.name()).or_default() += 1;
+        *by_app.entry(finding.app.as_str()).or_default() += 1;
+        devices.insert(&finding.device.id);
+    }
+    SummaryLine {
+        r#type: "summary",
+        version: env!("CARGO_PKG_VERSION"),
+        rules: &result.rules,
+        policy: result.policy,
+        inputs: &result.inputs,
+        findings: result.findings.len(),
+        devices: devices.len(),
+        by_verdict,
+        by_app,
+    }
+}

@@ -1,0 +1,147 @@
+//! The house rules, kept by a test: who may enter which room, how long a file may get, what no source may say.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ringfence_tests::root;
+
+/// Modules of the core, and what they must not import.
+const WALLS: &[(&str, &[&str])] = &[
+    ("time.rs", &["crate::"]),
+    ("limits.rs", &["crate::"]),
+    ("assembler.rs", &["crate::"]),
+    ("net.rs", &["crate::"]),
+    ("field.rs", &["crate::"]),
+    ("expiring_map.rs", &["crate::net", "crate::decode", "crate::flow", "crate::dissect", "crate::rules", "crate::policy"]),
+    ("decode", &["crate::flow", "crate::dissect", "crate::rules", "crate::policy", "crate::identity", "crate::worker", "crate::correlate"]),
+    ("flow", &["crate::dissect", "crate::rules", "crate::policy", "crate::identity", "crate::worker", "crate::correlate"]),
+    ("dissect", &["crate::flow", "crate::decode", "crate::rules", "crate::policy", "crate::identity", "crate::worker", "crate::correlate"]),
+    ("rules", &["crate::dissect", "crate::flow", "crate::decode", "crate::policy", "crate::identity", "crate::worker", "crate::correlate"]),
+    ("identity", &["crate::decode", "crate::flow", "crate::dissect", "crate::worker", "crate::correlate"]),
+    ("policy", &["crate::decode", "crate::flow", "crate::dissect", "crate::worker", "crate::correlate"]),
+    ("worker", &["crate::policy", "crate::identity", "crate::correlate", "crate::finding"]),
+    ("correlate", &["crate::decode", "crate::flow::", "crate::dissect"]),
+];
+
+/// What the pure core must never touch.
+const OUTSIDE: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "Instant::now",
+    "SystemTime::now",
+    "TcpStream",
+    "UdpSocket",
+    "tokio",
+    "println!",
+    "eprintln!",
+    "pcap::",
+];
+
+/// What the packet path must not do outside tests.
+const PANICS: &[&str] = &[".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("readable folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() && path.file_name().is_some_and(|n| n != "target") {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Files that are compiled for tests only: their `mod` line stands behind `#[cfg(test)]`.
+fn test_files(all: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for path in all {
+        let text = fs::read_to_string(path).expect("readable source");
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for pair in lines.windows(2).filter(|w| w[0] == "#[cfg(test)]") {
+            let Some(name) = pair[1].strip_suffix(';').and_then(|l| l.rsplit("mod ").next()) else { continue };
+            let stem = path.file_stem().unwrap_or_default();
+            let dir = if stem == "mod" || stem == "lib" { path.with_file_name("") } else { path.with_extension("") };
+            found.insert(dir.join(format!("{name}.rs")));
+        }
+    }
+    found
+}
+
+/// The code of each file without its tests and comments.
+fn product_code(dir: &Path) -> Vec<(PathBuf, String)> {
+    let all = sources(dir);
+    let tests = test_files(&all);
+    let code = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("readable source");
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines.windows(2).position(|w| w[0].trim() == "#[cfg(test)]" && w[1].trim_end().ends_with('{')).unwrap_or(lines.len());
+        let code = lines[..end].iter().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect();
+        (path, code)
+    };
+    all.into_iter().filter(|p| !tests.contains(p)).map(code).collect()
+}
+
+fn belongs(path: &Path, core: &Path, module: &str) -> bool {
+    let inside = path.strip_prefix(core).expect("below the core");
+    let stem = module.trim_end_matches(".rs");
+    inside.starts_with(stem) || inside == Path::new(&format!("{stem}.rs"))
+}
+
+#[test]
+fn nobody_enters_a_room_that_is_not_theirs() {
+    let core = root().join("sensor/core/src");
+    let mut broken = Vec::new();
+    for (path, code) in product_code(&core) {
+        for (_, forbidden) in WALLS.iter().filter(|(module, _)| belongs(&path, &core, module)) {
+            let crossed = forbidden.iter().filter(|f| code.contains(**f));
+            broken.extend(crossed.map(|f| format!("{} imports {f}", path.display())));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_core_stays_pure() {
+    let mut broken = Vec::new();
+    for (path, code) in product_code(&root().join("sensor/core/src")) {
+        broken.extend(OUTSIDE.iter().filter(|f| code.contains(**f)).map(|f| format!("{} touches {f}", path.display())));
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_packet_path_has_no_panics() {
+    let core = root().join("sensor/core/src");
+    let mut broken = Vec::new();
+    for room in ["decode", "flow", "dissect", "worker"] {
+        for (path, code) in product_code(&core.join(room)) {
+            broken.extend(PANICS.iter().filter(|f| code.contains(**f)).map(|f| format!("{} has {f}", path.display())));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn files_stay_short() {
+    let root = root();
+    let all = ["sensor", "tests"].iter().flat_map(|d| sources(&root.join(d)));
+    let long: Vec<String> = all
+        .map(|p| (fs::read_to_string(&p).expect("readable").lines().count(), p))
+        .filter(|(n, _)| *n > 1_000)
+        .map(|(n, p)| format!("{n} lines: {}", p.display()))
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let silent: Vec<PathBuf> =
+        sources(&root().join("sensor")).into_iter().filter(|p| !fs::read_to_string(p).expect("readable").starts_with("//!")).collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
