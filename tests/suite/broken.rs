@@ -87,7 +87,7 @@ const WAIVERS: &[Broken<'_>] = &[
     (
         "too long",
         "id=\"W\"\nholders=[\"a\"]\napps=[\"wechat\"]\nsegments=[\"office\"]\napprover=\"x\"\nreason=\"y\"\nstart=2026-01-01\nend=2029-01-01\n",
-        &["1096 days, the policy allows 365"],
+        &["1097 days, the policy allows 365"],
     ),
     (
         "no date",

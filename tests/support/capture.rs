@@ -1,5 +1,7 @@
 //! Frames in order of time, and the capture files that hold them: pcap in four flavours, pcapng with several interfaces.
 
+use std::io::{self, Write};
+
 use ringfence_core::time::Timestamp;
 
 /// Link-layer types (the registry of tcpdump.org).
@@ -85,25 +87,58 @@ impl Default for Pcap {
     }
 }
 
-/// A pcap file (draft-ietf-opsawg-pcap); interfaces are lost.
+/// Writes a pcap file (draft-ietf-opsawg-pcap) frame by frame.
+pub struct PcapWriter<W> {
+    out: W,
+    flavour: Pcap,
+}
+
+impl<W: Write> PcapWriter<W> {
+    /// Writes the file header.
+    ///
+    /// # Errors
+    /// Whatever the writer says.
+    pub fn new(mut out: W, flavour: Pcap) -> io::Result<Self> {
+        let order = Order { big: flavour.big_endian };
+        let mut header = Vec::with_capacity(24);
+        order.u32(&mut header, if flavour.nanos { 0xa1b2_3c4d } else { 0xa1b2_c3d4 });
+        order.u16(&mut header, 2);
+        order.u16(&mut header, 4);
+        order.u32(&mut header, 0);
+        order.u32(&mut header, 0);
+        order.u32(&mut header, flavour.snaplen);
+        order.u32(&mut header, u32::from(flavour.link_type));
+        out.write_all(&header)?;
+        Ok(PcapWriter { out, flavour })
+    }
+
+    /// Writes a frame.
+    ///
+    /// # Errors
+    /// Whatever the writer says.
+    pub fn frame(&mut self, at: Timestamp, bytes: &[u8]) -> io::Result<()> {
+        let order = Order { big: self.flavour.big_endian };
+        let kept = bytes.len().min(self.flavour.snaplen as usize);
+        let part = at.nanos() % 1_000_000_000;
+        let mut header = Vec::with_capacity(16);
+        order.u32(&mut header, at.secs() as u32);
+        order.u32(&mut header, if self.flavour.nanos { part } else { part / 1000 } as u32);
+        order.u32(&mut header, kept as u32);
+        order.u32(&mut header, bytes.len() as u32);
+        self.out.write_all(&header)?;
+        self.out.write_all(&bytes[..kept])
+    }
+}
+
+/// A pcap file as a whole; interfaces are lost.
+///
+/// # Panics
+/// Never: memory takes every byte.
 pub fn pcap(frames: &[Frame], flavour: Pcap) -> Vec<u8> {
-    let order = Order { big: flavour.big_endian };
     let mut file = Vec::new();
-    order.u32(&mut file, if flavour.nanos { 0xa1b2_3c4d } else { 0xa1b2_c3d4 });
-    order.u16(&mut file, 2);
-    order.u16(&mut file, 4);
-    order.u32(&mut file, 0);
-    order.u32(&mut file, 0);
-    order.u32(&mut file, flavour.snaplen);
-    order.u32(&mut file, u32::from(flavour.link_type));
+    let mut writer = PcapWriter::new(&mut file, flavour).expect("memory");
     for frame in frames {
-        let kept = frame.bytes.len().min(flavour.snaplen as usize);
-        let part = frame.at.nanos() % 1_000_000_000;
-        order.u32(&mut file, frame.at.secs() as u32);
-        order.u32(&mut file, if flavour.nanos { part } else { part / 1000 } as u32);
-        order.u32(&mut file, kept as u32);
-        order.u32(&mut file, frame.bytes.len() as u32);
-        file.extend(&frame.bytes[..kept]);
+        writer.frame(frame.at, &frame.bytes).expect("memory");
     }
     file
 }
@@ -214,7 +249,6 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn frames() -> Vec<Frame> {
         let mut trace = Trace::new();

@@ -264,9 +264,21 @@ impl Host {
 
     /// Puts a conversation on record. The host's clock goes on from its start, as hosts do several things at once.
     pub fn play(&mut self, lab: &mut Lab, talk: &Conversation) -> Timestamp {
-        let end = talk.play(self.now, &self.wire(lab), &mut lab.trace);
+        let end = self.weather(talk).play(self.now, &self.wire(lab), &mut lab.trace);
         self.tick();
         end
+    }
+
+    /// Now and then segments overtake each other or come twice.
+    fn weather(&mut self, talk: &Conversation) -> Conversation {
+        let mut talk = talk.clone();
+        match self.rng.below(20) {
+            0 => talk.swap_every = Some(2),
+            1 => talk.repeat_every = Some(3),
+            2 => talk.pieces = vec![1, 3, 5],
+            _ => {}
+        }
+        talk
     }
 
     /// A TLS session with a few requests.
@@ -346,6 +358,25 @@ impl Host {
         app.long_link(&mut talk, start, self.now, beats, mmtls::BEAT, &mut self.rng);
         talk.close(Side::Client);
         self.play(lab, &talk)
+    }
+
+    /// A long link whose ticket the server no longer knows: a clear alert, and the end.
+    pub fn mmtls_refused(&mut self, lab: &mut Lab, app: &Installation, server: SocketAddr) {
+        let hello = app.record(mmtls::kind::HANDSHAKE, &app.hello(Start::Resume, self.now, &mut self.rng));
+        let mut talk = self.talk(server);
+        talk.client(hello).server(app.unknown_ticket()).close(Side::Client);
+        self.play(lab, &talk);
+    }
+
+    /// An older clear short link.
+    pub fn mmtls_legacy(&mut self, lab: &mut Lab, app: &Installation, host: &str) {
+        let server = SocketAddr::new(lab.find(host).v4.into(), 80);
+        let request = mmtls::legacy_request(host, "rtkvreport", 716, app.account, 300, &mut self.rng);
+        let body = self.rng.bytes(64);
+        let reply = http::reply("200 OK", &[("Connection", "close"), ("Content-Type", "application/octet-stream")], &body);
+        let me = self.endpoint(server.ip());
+        let talk = mmtls::exchange(me, server, request, reply, &mut self.rng);
+        self.play(lab, &talk);
     }
 
     /// A short link: one POST of `len` sealed bytes and its reply.

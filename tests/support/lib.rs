@@ -2,13 +2,14 @@
 //!
 //! Layers, each standing on those before it: [`prng`]; bytes of single layers ([`frame`], [`arp`], [`nd`], [`dhcp`], [`dns`],
 //! [`http`], [`tls`], [`quic`], [`mmtls`], [`newgetdns`], [`qq`]); conversations over a [`wire`] ([`tcp`]); files
-//! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`canary`]). Beside them
-//! stands [`sensor`], which runs the product. The generators are functions of their
-//! arguments and of a seed: no clock, no environment, no global state.
+//! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`canary`]); masses ([`corpus`]).
+//! Beside them stands [`sensor`], which runs the product. The generators are functions of their arguments and of a seed: no
+//! clock, no environment, no global state.
 
 pub mod arp;
 pub mod canary;
 pub mod capture;
+pub mod corpus;
 pub mod dhcp;
 pub mod dns;
 pub mod frame;

@@ -70,7 +70,8 @@ impl ClientHello {
         ClientHello { version: 0x0303, random: rng.array(), session_id: rng.bytes(32), suites: Vec::new(), extensions: Vec::new() }
     }
 
-    /// What a current browser sends: GREASE, ECH GREASE, a post-quantum share, extensions in random order.
+    /// What a current browser sends: GREASE, ECH GREASE, a post-quantum share, extensions in random order. With ALPN `h2` and
+    /// `http/1.1` its JA4 is that of Chrome since 133 (public lists): `t13d1516h2_8daaf6152771_d8a2da3f94cd`.
     pub fn browser(name: &str, alpn: &[&str], rng: &mut Prng) -> Self {
         let mut grease = [(); 5].map(|()| grease(rng));
         if grease[3] == grease[4] {
@@ -93,6 +94,7 @@ impl ClientHello {
             .with(45, [1, 1])
             .versions(&[grease[2], 0x0304, 0x0303])
             .with(27, [2, 0, 2])
+            .with(0x44cd, *b"\x00\x03\x02h2")
             .with(ext::ECH, ech_grease(rng));
         rng.shuffle(&mut hello.extensions);
         hello.extensions.insert(0, (grease[3], Vec::new()));

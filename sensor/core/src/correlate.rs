@@ -87,6 +87,11 @@ impl Correlator {
         &self.limits
     }
 
+    /// Whether workers are to look out for something new.
+    pub fn has_watch_update(&self) -> bool {
+        self.watch_changed
+    }
+
     /// What workers are to look out for, when that has changed since the last call.
     pub fn watch_update(&mut self) -> Option<Arc<Watch>> {
         std::mem::take(&mut self.watch_changed).then(|| Arc::new(self.watch.clone()))

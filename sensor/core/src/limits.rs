@@ -64,6 +64,10 @@ pub const FRAGMENT_IDLE: Duration = Duration::from_secs(30);
 /// Addresses that the correlator holds as learned.
 pub const LEARNED_MAX: usize = 16_384;
 
+/// Segments that are derived where none is configured: as many as there are VLAN ids, and room for prefixes. An attacker can make
+/// up source addresses in every /24; beyond this they share one segment.
+pub const SEGMENTS_DERIVED_MAX: usize = 8_192;
+
 /// Devices that identity holds.
 pub const DEVICES_MAX: usize = 131_072;
 
@@ -100,6 +104,7 @@ limits! {
     HttpHead, "http-head", "An HTTP header was larger than is read.";
     Fragments, "fragments", "The table of fragmented datagrams was full; the oldest was dropped.";
     Learned, "learned", "The table of learned addresses was full; the oldest was dropped.";
+    Segments, "segments", "The table of derived segments was full; further ones share the segment `elsewhere`.";
     Devices, "devices", "The table of devices was full; the device seen longest ago was dropped.";
 }
 

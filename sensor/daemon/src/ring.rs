@@ -13,7 +13,7 @@ pub fn drive<O: Output>(
     source: &mut dyn Source,
     worker: &mut Worker,
     output: &mut O,
-    mut between: impl FnMut(&mut Worker, &mut O),
+    mut between: impl FnMut(&mut Worker, &mut O, Phase),
 ) -> Vec<CaptureError> {
     let mut errors = Vec::new();
     loop {
@@ -26,25 +26,48 @@ pub fn drive<O: Output>(
                 continue;
             }
         }
-        between(worker, output);
+        between(worker, output, Phase::Running);
     }
+    between(worker, output, Phase::Ending);
     worker.finish(output);
-    between(worker, output);
+    between(worker, output, Phase::Ending);
     errors
 }
+
+/// Where a drive stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// More may come.
+    Running,
+    /// The source has ended.
+    Ending,
+}
+
+/// Watch updates that are passed on at once; later ones wait for [`WATCH_EVERY`] frames, because each looks at every flow.
+const WATCH_EAGER: u32 = 256;
+
+/// Frames between two later watch updates: well within the time for which a proof explains earlier flows.
+const WATCH_EVERY: u32 = 4_096;
 
 /// Replay: evidence goes straight to the correlator, and what it learns straight back to the worker.
 pub fn replay(source: &mut dyn Source, worker: &mut Worker, correlator: &mut Correlator) -> Vec<CaptureError> {
     let mut inbox = Inbox::default();
-    hand_over(worker, correlator, &mut inbox);
-    drive(source, worker, &mut inbox, |worker, inbox| {
-        if !inbox.evidence.is_empty() {
-            hand_over(worker, correlator, inbox);
+    let (mut updates, mut frames) = (0u32, 0u32);
+    pass_on(worker, correlator, &mut inbox);
+    drive(source, worker, &mut inbox, |worker, inbox, phase| {
+        frames = frames.saturating_add(1);
+        inbox.evidence.drain(..).for_each(|e| correlator.take(e));
+        let due = phase == Phase::Ending || updates < WATCH_EAGER || frames >= WATCH_EVERY;
+        if due && correlator.has_watch_update() {
+            updates = updates.saturating_add(1);
+            frames = 0;
+            pass_on(worker, correlator, inbox);
         }
     })
 }
 
-fn hand_over(worker: &mut Worker, correlator: &mut Correlator, inbox: &mut Inbox) {
+/// Hands evidence to the correlator and its watch to the worker, until neither has anything new.
+fn pass_on(worker: &mut Worker, correlator: &mut Correlator, inbox: &mut Inbox) {
     loop {
         inbox.evidence.drain(..).for_each(|e| correlator.take(e));
         let Some(watch) = correlator.watch_update() else { return };

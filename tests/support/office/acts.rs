@@ -116,6 +116,10 @@ fn desktop(host: &mut Host, lab: &mut Lab, start: Start, first: &str) {
     host.newdns(lab, &app, "dns.weixin.qq.com", &WECHAT);
     host.linger(1, 2);
     let long = server(lab, first, 443);
+    if start == Start::Refresh {
+        host.mmtls_refused(lab, &app, long);
+        host.linger(1, 2);
+    }
     host.mmtls_long(lab, &app, long, start, 22);
     let short = server(lab, "short.weixin.qq.com", 80);
     for minute in [12, 13, 31, 64, 90] {
@@ -271,12 +275,14 @@ pub fn disguised_tunnel(host: &mut Host, lab: &mut Lab) {
     }
 }
 
-/// A small router of a guest with three phones behind it: one hardware address, three installations.
+/// A small router of a guest with three phones behind it: one hardware address, three installations, the last one years old.
 pub fn three_behind_a_router(host: &mut Host, lab: &mut Lab) {
     host.boot(lab);
     host.ttl = 63;
-    for (index, device) in ["android-33", "iOS17.2", "android-31"].into_iter().enumerate() {
-        let app = Installation::new(device, &mut host.rng);
+    for (index, device) in ["android-33", "iOS17.2", "android-27"].into_iter().enumerate() {
+        let old = index == 2;
+        let mut app = Installation::new(device, &mut host.rng);
+        app.version = if old { mmtls::Version::F103 } else { mmtls::Version::F104 };
         let minute = 10 + 7 * index as u64;
         at(host, minute);
         host.newdns(lab, &app, "dns.weixin.qq.com", &WECHAT);
@@ -286,6 +292,9 @@ pub fn three_behind_a_router(host: &mut Host, lab: &mut Lab) {
         for later in [1, 20, 55] {
             at(host, minute + later);
             host.mmtls_short(lab, &app, short, "extshort.weixin.qq.com", Start::Resume, 180);
+        }
+        if old {
+            host.mmtls_legacy(lab, &app, "minorshort.weixin.qq.com");
         }
     }
     surf(host, lab, 4, 110, 6);

@@ -49,6 +49,11 @@ impl<'s> Document<'s> {
         Document { file, text, found: RefCell::default() }
     }
 
+    /// The name that messages use.
+    pub fn file(&self) -> &'s str {
+        self.file
+    }
+
     /// Parses the text. Syntax errors are collected; what could be read comes back.
     pub fn parse(&self) -> Spanned<DeTable<'s>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
@@ -205,6 +210,16 @@ impl<'d> Section<'d> {
         let node = self.node(key)?;
         self.elements(&node, "a whole number from 0", |v| match v {
             DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok(),
+            _ => None,
+        })
+    }
+
+    /// An array of strings and whole numbers, as text (a single one counts as an array of one).
+    pub fn words(&self, key: &str) -> Option<Vec<Item<String>>> {
+        let node = self.node(key)?;
+        self.elements(&node, "a whole number from 0 or a string", |v| match v {
+            DeValue::String(s) => Some(s.to_string()),
+            DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok().map(|i| i.to_string()),
             _ => None,
         })
     }

@@ -3,8 +3,10 @@
 //! Must never know frames, flows, dissectors or the worker.
 
 mod judge;
+mod overlap;
 mod register;
 mod segment;
+mod status;
 mod waiver;
 mod words;
 
@@ -15,28 +17,15 @@ use std::time::Duration;
 use crate::net::{Mac, Path, Prefix};
 
 pub use judge::{Case, Judgement};
+pub use overlap::{Overlap, overlaps};
 pub use register::{Device, Register};
-pub use segment::{Segment, SegmentId, SegmentRule, Segments};
-pub use waiver::Waiver;
+pub use segment::{Segment, SegmentId, Segments, Selector, parse_tunnel};
+pub use status::{Line, Standing};
+pub use waiver::{Reckoning, Waiver, reckon};
 pub use words::{Level, SegmentClass, Status, Verdict};
 
 /// Use in so many days before counts when a device appears in a sensitive segment.
 pub const EXPOSURE_DEFAULT: Duration = Duration::from_secs(30 * 86_400);
-
-/// A line of the policy: which status an app has where. The first line that matches decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Its name in outputs.
-    pub name: String,
-    /// The apps it is about; empty for all.
-    pub apps: Vec<String>,
-    /// Segment classes it is about; empty for all.
-    pub classes: Vec<SegmentClass>,
-    /// Segment names it is about; empty for all.
-    pub segments: Vec<String>,
-    /// What it says.
-    pub status: Status,
-}
 
 /// Everything that a verdict depends on.
 #[derive(Clone, Debug)]
@@ -104,6 +93,17 @@ impl Policy {
     /// A segment.
     pub fn segment(&self, id: SegmentId) -> &Segment {
         self.segments.get(id)
+    }
+
+    /// What holds for an app in a segment: the first line that matches, else the default of the segment's class.
+    pub fn standing(&self, app: &str, segment: &Segment) -> Standing {
+        let line = self.lines.iter().find(|l| l.matches(app, segment));
+        line.map_or_else(|| Standing::by_default(segment.class), Standing::of_line)
+    }
+
+    /// The level from which use in a class of segments can be judged worse than `observed`.
+    pub fn bar(&self, class: SegmentClass) -> Level {
+        self.bars.get(&class).copied().unwrap_or(Level::Probable)
     }
 
     /// Hardware addresses of designated devices: their mere presence matters.

@@ -1,5 +1,6 @@
 //! The device register: what the organisation knows about its own devices.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::net::Mac;
@@ -21,7 +22,7 @@ pub struct Device {
     pub kind: Option<String>,
     /// A separate device: the app may be used on it, where separate devices may be.
     pub designated: bool,
-    /// Segments where a designated device may be besides those of class `separate` and `guest`.
+    /// Where a designated device may be: segments of class `separate` or `guest`. Empty: all of these.
     pub allowed_segments: Vec<String>,
 }
 
@@ -29,12 +30,17 @@ pub struct Device {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Register {
     devices: Vec<Device>,
+    by_id: HashMap<String, usize>,
 }
 
 impl Register {
-    /// A register of devices; ids are for the loader to keep unique.
+    /// A register of devices. Of several with the same id the first counts; the loader refuses them.
     pub fn new(devices: Vec<Device>) -> Self {
-        Register { devices }
+        let mut by_id = HashMap::new();
+        for (at, device) in devices.iter().enumerate() {
+            by_id.entry(device.id.clone()).or_insert(at);
+        }
+        Register { devices, by_id }
     }
 
     /// Every device.
@@ -44,6 +50,6 @@ impl Register {
 
     /// A device by its id.
     pub fn get(&self, id: &str) -> Option<&Device> {
-        self.devices.iter().find(|d| d.id == id)
+        self.by_id.get(id).and_then(|at| self.devices.get(*at))
     }
 }

@@ -1,8 +1,10 @@
 //! Segments: which part of the network a packet belongs to, by VLAN, tunnel, interface or prefix; derived where none is configured.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 
+use crate::limits::{Limit, LimitCounts, SEGMENTS_DERIVED_MAX};
 use crate::net::{Hop, Path, Prefix};
 
 use super::words::SegmentClass;
@@ -18,78 +20,147 @@ pub struct Segment {
     pub name: Box<str>,
     /// What it is for.
     pub class: SegmentClass,
+    /// How packets are told to belong to it; empty when it was derived.
+    pub selectors: Vec<Selector>,
 }
 
-/// What makes a packet belong to a configured segment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SegmentRule {
-    /// VLAN ids, any tag of the path.
-    pub vlans: Vec<u16>,
-    /// Tunnel ids (VXLAN, GENEVE, GRE key, ERSPAN session ...).
-    pub tunnels: Vec<u32>,
-    /// Capture interfaces.
-    pub interfaces: Vec<String>,
-    /// Prefixes of the device's address.
-    pub prefixes: Vec<Prefix>,
+/// One way to tell that a packet belongs to a segment. A segment may have several; one that fits is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Selector {
+    /// VLAN ids from the first to the second, both included.
+    Vlans(u16, u16),
+    /// A tunnel with its id.
+    Tunnel(Hop),
+    /// A capture interface that sees nothing else.
+    Interface(String),
+    /// The address of the device that is judged.
+    Prefix(Prefix),
 }
 
-/// Segments beyond this are lumped together: an attacker can make up prefixes.
-const DERIVED_MAX: usize = 4_096;
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selector::Vlans(first, last) if first == last => write!(f, "VLAN {first}"),
+            Selector::Vlans(first, last) => write!(f, "VLANs {first}-{last}"),
+            Selector::Tunnel(hop) => write!(f, "tunnel {}", tunnel_name(*hop)),
+            Selector::Interface(name) => write!(f, "interface {name}"),
+            Selector::Prefix(prefix) => prefix.fmt(f),
+        }
+    }
+}
+
+type MakeHop = fn(u32) -> Hop;
+
+/// The tunnels that have an id, and how many bits it has: MPLS label (RFC 3032 section 2.1), PPPoE session (RFC 2516 section 4),
+/// GRE key (RFC 2890 section 2.1), ERSPAN session (10 bits), VXLAN and GENEVE network id (RFC 7348, RFC 8926), GTP-U endpoint
+/// (3GPP TS 29.281), security group tag.
+const TUNNELS: [(&str, u32, MakeHop); 8] = [
+    ("mpls", 20, Hop::Mpls),
+    ("pppoe", 16, |id| Hop::Pppoe(low16(id))),
+    ("gre", 32, |id| Hop::Gre(Some(id))),
+    ("erspan", 10, |id| Hop::Erspan(low16(id))),
+    ("vxlan", 24, Hop::Vxlan),
+    ("geneve", 24, Hop::Geneve),
+    ("gtp", 32, Hop::Gtp),
+    ("sgt", 16, |id| Hop::Sgt(low16(id))),
+];
+
+fn low16(id: u32) -> u16 {
+    u16::try_from(id).unwrap_or(u16::MAX)
+}
+
+/// Reads a tunnel and its id: `vxlan:5001`.
+///
+/// # Errors
+/// What would be right.
+pub fn parse_tunnel(text: &str) -> Result<Hop, String> {
+    let kinds = || TUNNELS.map(|(kind, _, _)| kind);
+    let (kind, id) = text.split_once(':').ok_or_else(|| "write the kind and the id: vxlan:5001".to_string())?;
+    let (_, bits, hop) = TUNNELS.iter().find(|(known, _, _)| *known == kind).ok_or_else(|| {
+        crate::diagnostic::nearest(kind, kinds())
+            .map_or_else(|| format!("tunnels with an id: {}", kinds().join(", ")), |near| format!("did you mean `{near}:{id}`?"))
+    })?;
+    let max = u64::from(u32::MAX) >> (32 - bits);
+    let id = id.parse::<u64>().ok().filter(|id| *id <= max).and_then(|id| u32::try_from(id).ok());
+    id.map(hop).ok_or_else(|| format!("{kind} ids go from 0 to {max}"))
+}
+
+fn tunnel_name(hop: Hop) -> String {
+    match hop {
+        Hop::Vlan(id) => format!("vlan:{id}"),
+        Hop::Mpls(id) => format!("mpls:{id}"),
+        Hop::Pppoe(id) => format!("pppoe:{id}"),
+        Hop::Gre(Some(key)) => format!("gre:{key}"),
+        Hop::Erspan(id) => format!("erspan:{id}"),
+        Hop::Vxlan(id) => format!("vxlan:{id}"),
+        Hop::Geneve(id) => format!("geneve:{id}"),
+        Hop::Gtp(id) => format!("gtp:{id}"),
+        Hop::Sgt(tag) => format!("sgt:{tag}"),
+        Hop::Gre(None) => "gre".into(),
+        Hop::IpIp => "ipip".into(),
+        Hop::Teredo => "teredo".into(),
+        Hop::Tzsp => "tzsp".into(),
+    }
+}
+
+/// What a segment is derived from where none is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Origin {
+    Vlan(u16),
+    Net(Prefix),
+    /// Beyond [`SEGMENTS_DERIVED_MAX`].
+    Elsewhere,
+}
 
 /// All segments.
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
     all: Vec<Segment>,
-    vlans: HashMap<u16, SegmentId>,
-    tunnels: HashMap<u32, SegmentId>,
+    hops: HashMap<Hop, SegmentId>,
     interfaces: HashMap<String, SegmentId>,
-    /// Longest first.
-    prefixes: Vec<(Prefix, SegmentId)>,
-    derived: HashMap<Box<str>, SegmentId>,
-}
-
-/// The number that names a tunnel, where it has one.
-fn tunnel_id(hop: Hop) -> Option<u32> {
-    match hop {
-        Hop::Vxlan(id) | Hop::Geneve(id) | Hop::Gtp(id) | Hop::Mpls(id) => Some(id),
-        Hop::Gre(key) => key,
-        Hop::Erspan(id) | Hop::Pppoe(id) | Hop::Sgt(id) => Some(u32::from(id)),
-        Hop::Vlan(_) | Hop::IpIp | Hop::Teredo | Hop::Tzsp => None,
-    }
+    prefixes: HashMap<Prefix, SegmentId>,
+    /// Lengths that some prefix has, longest first.
+    lengths: Vec<u8>,
+    derived: HashMap<Origin, SegmentId>,
+    limits: LimitCounts,
 }
 
 impl Segments {
-    /// Adds a configured segment. Overlaps are for the loader to refuse.
-    pub fn add(&mut self, name: &str, class: SegmentClass, rule: &SegmentRule) -> SegmentId {
-        let id = self.push(name, class);
-        rule.vlans.iter().for_each(|v| {
-            self.vlans.insert(*v, id);
-        });
-        rule.tunnels.iter().for_each(|t| {
-            self.tunnels.insert(*t, id);
-        });
-        rule.interfaces.iter().for_each(|i| {
-            self.interfaces.insert(i.clone(), id);
-        });
-        self.prefixes.extend(rule.prefixes.iter().map(|p| (*p, id)));
-        self.prefixes.sort_by_key(|(p, _)| std::cmp::Reverse(p.len));
-        id
-    }
-
-    fn push(&mut self, name: &str, class: SegmentClass) -> SegmentId {
+    /// Adds a configured segment. What an earlier one claims stays there; [`super::overlaps`] tells beforehand.
+    pub fn add(&mut self, name: &str, class: SegmentClass, selectors: Vec<Selector>) -> SegmentId {
         let id = SegmentId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
-        self.all.push(Segment { name: name.into(), class });
+        for selector in &selectors {
+            match selector {
+                Selector::Vlans(first, last) => (*first..=*last).for_each(|vlan| {
+                    self.hops.entry(Hop::Vlan(vlan)).or_insert(id);
+                }),
+                Selector::Tunnel(hop) => {
+                    self.hops.entry(*hop).or_insert(id);
+                }
+                Selector::Interface(name) => {
+                    self.interfaces.entry(name.clone()).or_insert(id);
+                }
+                Selector::Prefix(prefix) => {
+                    self.prefixes.entry(*prefix).or_insert(id);
+                    self.lengths.push(prefix.len);
+                }
+            }
+        }
+        self.lengths.sort_unstable_by(|a, b| b.cmp(a));
+        self.lengths.dedup();
+        self.all.push(Segment { name: name.into(), class, selectors });
         id
     }
 
     /// A segment.
     pub fn get(&self, id: SegmentId) -> &Segment {
         static NOWHERE: std::sync::OnceLock<Segment> = std::sync::OnceLock::new();
-        let nowhere = || NOWHERE.get_or_init(|| Segment { name: "unknown".into(), class: SegmentClass::Unknown });
-        self.all.get(id.0 as usize).unwrap_or_else(nowhere)
+        let nowhere = || Segment { name: "unknown".into(), class: SegmentClass::Unknown, selectors: Vec::new() };
+        let at = usize::try_from(id.0).unwrap_or(usize::MAX);
+        self.all.get(at).unwrap_or_else(|| NOWHERE.get_or_init(nowhere))
     }
 
-    /// All segments.
+    /// All segments, configured ones first, then derived ones in the order in which they appeared.
     pub fn all(&self) -> impl Iterator<Item = &Segment> {
         self.all.iter()
     }
@@ -99,44 +170,57 @@ impl Segments {
         self.all.iter().map(|s| &*s.name)
     }
 
-    /// A configured segment by name.
+    /// A segment by name.
     pub fn by_name(&self, name: &str) -> Option<SegmentId> {
         self.all.iter().position(|s| *s.name == *name).and_then(|i| u32::try_from(i).ok()).map(SegmentId)
     }
 
-    /// Where a packet belongs: the innermost VLAN or tunnel that is configured, else the longest prefix of the address, else the
-    /// interface, else a segment derived from the VLAN or the prefix.
+    /// Bounds that were hit.
+    pub fn limits(&self) -> &LimitCounts {
+        &self.limits
+    }
+
+    /// Where a packet belongs: the innermost VLAN or tunnel that is configured (what is outside of it only carries it), else the
+    /// interface, else the longest prefix of the address, else a segment derived from the VLAN or the prefix.
     pub fn find(&mut self, interface: &str, path: &Path, addr: IpAddr) -> SegmentId {
-        let by_hop = path.hops().filter_map(|hop| match hop {
-            Hop::Vlan(id) => self.vlans.get(&id).copied(),
-            other => tunnel_id(other).and_then(|id| self.tunnels.get(&id).copied()),
-        });
-        if let Some(id) = by_hop.last() {
-            return id;
-        }
-        let by_prefix = self.prefixes.iter().find(|(p, _)| p.contains(addr)).map(|(_, id)| *id);
-        by_prefix.or_else(|| self.interfaces.get(interface).copied()).unwrap_or_else(|| self.derive(path, addr))
+        let by_hop = path.hops().filter_map(|hop| self.hops.get(&hop)).last();
+        let known = by_hop.or_else(|| self.interfaces.get(interface)).copied();
+        let addr = addr.to_canonical();
+        known.or_else(|| self.by_prefix(addr)).unwrap_or_else(|| self.derive(path, addr))
+    }
+
+    fn by_prefix(&self, addr: IpAddr) -> Option<SegmentId> {
+        self.lengths.iter().find_map(|len| self.prefixes.get(&Prefix::new(addr, *len)?).copied())
     }
 
     fn derive(&mut self, path: &Path, addr: IpAddr) -> SegmentId {
-        let name: Box<str> = match path.vlans().last() {
-            Some(vlan) => format!("vlan-{vlan}").into(),
-            None => {
-                let len = if addr.is_ipv4() { 24 } else { 64 };
-                Prefix::new(addr, len).map_or("unknown".into(), |p| p.to_string().into())
-            }
+        let net = || Prefix::new(addr, if addr.is_ipv4() { 24 } else { 64 }).map_or(Origin::Elsewhere, Origin::Net);
+        let mut origin = own_vlan(path).map_or_else(net, Origin::Vlan);
+        if !self.derived.contains_key(&origin) && self.derived.len() >= SEGMENTS_DERIVED_MAX {
+            self.limits.add(Limit::Segments);
+            origin = Origin::Elsewhere;
+        }
+        if let Some(id) = self.derived.get(&origin) {
+            return *id;
+        }
+        let name = match origin {
+            Origin::Vlan(vlan) => format!("vlan-{vlan}"),
+            Origin::Net(prefix) => prefix.to_string(),
+            Origin::Elsewhere => "elsewhere".to_string(),
         };
-        if let Some(id) = self.derived.get(&name) {
-            return *id;
-        }
-        let name = if self.derived.len() >= DERIVED_MAX { "elsewhere".into() } else { name };
-        if let Some(id) = self.derived.get(&name) {
-            return *id;
-        }
-        let id = self.push(&name, SegmentClass::Unknown);
-        self.derived.insert(name, id);
+        let id = self.add(&name, SegmentClass::Unknown, Vec::new());
+        self.derived.insert(origin, id);
         id
     }
+}
+
+/// The innermost VLAN tag that is the device's own: tags outside of an overlay or a mirror session belong to what carries it.
+fn own_vlan(path: &Path) -> Option<u16> {
+    path.hops().fold(None, |vlan, hop| match hop {
+        Hop::Vlan(id) => Some(id),
+        Hop::Erspan(_) | Hop::Vxlan(_) | Hop::Geneve(_) | Hop::Tzsp => None,
+        _ => vlan,
+    })
 }
 
 #[cfg(test)]
@@ -151,40 +235,108 @@ mod tests {
         path
     }
 
-    #[test]
-    fn vlan_before_prefix_before_interface() {
+    fn net(text: &str) -> Selector {
+        Selector::Prefix(text.parse().expect("prefix"))
+    }
+
+    fn office() -> Segments {
         let mut s = Segments::default();
-        let lab = SegmentRule { vlans: vec![10], tunnels: vec![5001], ..SegmentRule::default() };
-        let office = SegmentRule { prefixes: vec!["10.0.0.0/8".parse().expect("prefix")], ..SegmentRule::default() };
-        let desk = SegmentRule {
-            prefixes: vec!["10.1.2.0/24".parse().expect("prefix")],
-            interfaces: vec!["span0".into()],
-            ..SegmentRule::default()
-        };
-        s.add("lab", SegmentClass::Sensitive, &lab);
-        s.add("office", SegmentClass::Standard, &office);
-        s.add("desk", SegmentClass::Standard, &desk);
-        let addr = |a: &str| a.parse::<IpAddr>().expect("address");
-        let mut name = |i: &str, hops: &[Hop], a: &str| {
-            let id = s.find(i, &path(hops), addr(a));
-            s.get(id).name.to_string()
-        };
-        assert_eq!(name("", &[Hop::Vlan(10)], "10.1.2.3"), "lab");
-        assert_eq!(name("", &[Hop::Vxlan(5001)], "10.1.2.3"), "lab");
-        assert_eq!(name("", &[Hop::Vlan(99)], "10.1.2.3"), "desk");
-        assert_eq!(name("", &[], "10.9.9.9"), "office");
-        assert_eq!(name("span0", &[], "192.0.2.1"), "desk");
-        assert_eq!(name("", &[Hop::Vlan(7), Hop::Vlan(20)], "192.0.2.1"), "vlan-20");
-        assert_eq!(name("", &[], "192.0.2.77"), "192.0.2.0/24");
-        assert_eq!(name("", &[], "2001:db8::77"), "2001:db8::/64");
+        s.add("lab", SegmentClass::Sensitive, vec![Selector::Vlans(10, 12), Selector::Tunnel(Hop::Vxlan(5001))]);
+        s.add("office", SegmentClass::Standard, vec![net("10.0.0.0/8"), net("2001:db8::/32")]);
+        s.add("desk", SegmentClass::Standard, vec![net("10.1.2.0/24"), net("2001:db8:0:7::/64")]);
+        s.add("guest", SegmentClass::Guest, vec![Selector::Interface("span0".into())]);
+        s
+    }
+
+    #[test]
+    fn vlan_or_tunnel_before_interface_before_the_longest_prefix() {
+        let mut s = office();
+        for (interface, hops, addr, expect) in [
+            ("", &[Hop::Vlan(10)][..], "10.1.2.3", "lab"),
+            ("", &[Hop::Vlan(12)], "10.1.2.3", "lab"),
+            ("", &[Hop::Vlan(13)], "10.1.2.3", "desk"),
+            ("span0", &[Hop::Vlan(11)], "10.1.2.3", "lab"),
+            ("span0", &[], "10.1.2.3", "guest"),
+            ("span0", &[], "192.0.2.1", "guest"),
+            ("", &[Hop::Vxlan(5001)], "10.1.2.3", "lab"),
+            ("", &[Hop::Geneve(5001)], "10.1.2.3", "desk"),
+            ("", &[], "10.1.2.3", "desk"),
+            ("", &[], "::ffff:10.1.2.3", "desk"),
+            ("", &[], "10.9.9.9", "office"),
+            ("", &[], "2001:db8:0:7::1", "desk"),
+            ("", &[], "2001:db8:0:8::1", "office"),
+        ] {
+            let id = s.find(interface, &path(hops), addr.parse().expect("address"));
+            assert_eq!(&*s.get(id).name, expect, "{interface} {hops:?} {addr}");
+        }
+    }
+
+    #[test]
+    fn the_innermost_configured_hop_wins() {
+        let mut s = office();
+        s.add("carrier", SegmentClass::Standard, vec![Selector::Vlans(900, 900)]);
+        for (hops, expect) in [
+            (&[Hop::Vlan(900), Hop::Vlan(10)][..], "lab"),
+            (&[Hop::Vlan(10), Hop::Vlan(900)], "carrier"),
+            (&[Hop::Vlan(900), Hop::Vlan(77)], "carrier"),
+            (&[Hop::Vlan(900), Hop::Erspan(1), Hop::Vlan(11)], "lab"),
+        ] {
+            let id = s.find("", &path(hops), "192.0.2.1".parse().expect("address"));
+            assert_eq!(&*s.get(id).name, expect, "{hops:?}");
+        }
+    }
+
+    #[test]
+    fn derived_segments_say_what_they_come_from() {
+        let mut s = Segments::default();
+        for (hops, addr, expect) in [
+            (&[Hop::Vlan(20)][..], "192.0.2.1", "vlan-20"),
+            (&[Hop::Vlan(7), Hop::Vlan(20)], "192.0.2.1", "vlan-20"),
+            (&[Hop::Vlan(20), Hop::IpIp], "192.0.2.1", "vlan-20"),
+            (&[Hop::Vlan(900), Hop::Erspan(3)], "192.0.2.1", "192.0.2.0/24"),
+            (&[Hop::Vlan(900), Hop::Vxlan(3), Hop::Vlan(20)], "192.0.2.1", "vlan-20"),
+            (&[], "192.0.2.77", "192.0.2.0/24"),
+            (&[], "2001:db8::77", "2001:db8::/64"),
+        ] {
+            let id = s.find("any", &path(hops), addr.parse().expect("address"));
+            assert_eq!((&*s.get(id).name, s.get(id).class), (expect, SegmentClass::Unknown), "{hops:?} {addr}");
+            assert_eq!(s.find("any", &path(hops), addr.parse().expect("address")), id, "the same again");
+        }
     }
 
     #[test]
     fn made_up_prefixes_are_lumped_together() {
         let mut s = Segments::default();
-        for i in 0..10_000u32 {
+        let beyond = 1_000;
+        for i in 0..u32::try_from(SEGMENTS_DERIVED_MAX + beyond).expect("small") {
             s.find("", &Path::default(), IpAddr::V4((i << 8).into()));
         }
-        assert!(s.all.len() <= DERIVED_MAX + 2, "{}", s.all.len());
+        assert_eq!(s.all().count(), SEGMENTS_DERIVED_MAX + 1);
+        assert_eq!(s.limits().of(Limit::Segments), beyond as u64);
+        let known = s.find("", &Path::default(), IpAddr::V4((5 << 8).into()));
+        assert_eq!(&*s.get(known).name, "0.0.5.0/24", "segments from before the bound stay");
+    }
+
+    #[test]
+    fn tunnels_are_read_with_their_bounds() {
+        for (text, hop) in [
+            ("vxlan:16777215", Hop::Vxlan(0xff_ffff)),
+            ("gre:4294967295", Hop::Gre(Some(u32::MAX))),
+            ("erspan:1023", Hop::Erspan(1023)),
+            ("mpls:0", Hop::Mpls(0)),
+        ] {
+            assert_eq!(parse_tunnel(text), Ok(hop));
+            assert_eq!(tunnel_name(hop), text);
+        }
+        for (text, help) in [
+            ("5001", "write the kind and the id: vxlan:5001"),
+            ("vxlan:16777216", "vxlan ids go from 0 to 16777215"),
+            ("gre:4294967296", "gre ids go from 0 to 4294967295"),
+            ("erspan:x", "erspan ids go from 0 to 1023"),
+            ("vxlam:7", "did you mean `vxlan:7`?"),
+            ("wireguard:7", "tunnels with an id: mpls, pppoe, gre, erspan, vxlan, geneve, gtp, sgt"),
+        ] {
+            assert_eq!(parse_tunnel(text), Err(help.to_string()));
+        }
     }
 }

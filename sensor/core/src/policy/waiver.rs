@@ -1,5 +1,7 @@
 //! Waivers: an approved exception with a holder, a scope and an end.
 
+use std::cmp::Reverse;
+
 use crate::time::Timestamp;
 
 /// An approved exception.
@@ -19,24 +21,144 @@ pub struct Waiver {
     pub reason: String,
     /// From when.
     pub start: Timestamp,
-    /// Until when.
+    /// Until when: the first moment that it no longer covers.
     pub end: Timestamp,
 }
 
 impl Waiver {
-    /// Whether it is about this holder, app and segment, whatever the time.
-    pub fn concerns(&self, device: Option<&str>, keys: &[String], app: &str, segment: &str) -> bool {
-        let holder = device.is_some_and(|d| self.holders.iter().any(|h| h == d)) || keys.iter().any(|k| self.holders.contains(k));
-        holder && self.apps.iter().any(|a| a == app) && self.segments.iter().any(|s| s == segment)
+    /// Whether it is about one of these holders, this app and this segment, whatever the time.
+    pub fn concerns(&self, holders: &[String], app: &str, segment: &str) -> bool {
+        holders.iter().any(|h| self.holders.contains(h)) && self.apps.iter().any(|a| a == app) && self.segments.iter().any(|s| s == segment)
     }
 
-    /// Whether it covers a whole span of use.
-    pub fn covers(&self, first: Timestamp, last: Timestamp) -> bool {
-        self.start <= first && last < self.end
+    /// Whether it is valid at a time.
+    pub fn is_valid_at(&self, at: Timestamp) -> bool {
+        self.start <= at && at < self.end
+    }
+}
+
+/// How use over a span of time stands to the waivers that concern it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reckoning<'w> {
+    /// Waivers that cover a part of it, in order of time.
+    pub covering: Vec<&'w Waiver>,
+    /// The waiver after whose end use went on: the one that ended last.
+    pub expired: Option<&'w Waiver>,
+    /// Some use lies before the beginning of every waiver, or there is no waiver.
+    pub uncovered: bool,
+}
+
+impl Reckoning<'_> {
+    /// Whether valid waivers cover all of it.
+    pub fn is_covered(&self) -> bool {
+        !self.uncovered && self.expired.is_none()
+    }
+}
+
+/// Walks through use from `first` to `last` (both included), from waiver to waiver: a renewal that begins where the one before
+/// ends leaves no gap.
+pub fn reckon<'w>(waivers: &[&'w Waiver], first: Timestamp, last: Timestamp) -> Reckoning<'w> {
+    let mut reckoning = Reckoning::default();
+    let mut at = first;
+    loop {
+        let valid = waivers.iter().filter(|w| w.is_valid_at(at)).max_by_key(|w| (w.end, Reverse(&w.id)));
+        let next = if let Some(waiver) = valid {
+            reckoning.covering.push(*waiver);
+            Some(waiver.end)
+        } else {
+            match waivers.iter().filter(|w| w.end <= at).max_by_key(|w| (w.end, Reverse(&w.id))) {
+                Some(ended) => reckoning.expired = Some(*ended),
+                None => reckoning.uncovered = true,
+            }
+            waivers.iter().filter(|w| w.start > at && w.start < w.end).map(|w| w.start).min()
+        };
+        match next.filter(|next| *next <= last && *next > at) {
+            Some(next) => at = next,
+            None => return reckoning,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_secs_nanos(secs, 0)
     }
 
-    /// Whether use went on after its end.
-    pub fn outlived_by(&self, last: Timestamp) -> bool {
-        last >= self.end
+    fn waiver(id: &str, start: u64, end: u64) -> Waiver {
+        Waiver {
+            id: id.into(),
+            holders: vec!["laptop".into(), "mac:02:00:00:00:00:01".into()],
+            apps: vec!["wechat".into()],
+            segments: vec!["office".into()],
+            approver: "CISO".into(),
+            reason: "press work".into(),
+            start: at(start),
+            end: at(end),
+        }
+    }
+
+    #[test]
+    fn concerns_holder_app_and_segment() {
+        let w = waiver("W", 0, 1);
+        let holders = |h: &str| vec!["mac:02:00:00:00:00:09".to_string(), h.to_string()];
+        assert!(w.concerns(&holders("laptop"), "wechat", "office"));
+        assert!(w.concerns(&holders("mac:02:00:00:00:00:01"), "wechat", "office"));
+        assert!(!w.concerns(&holders("phone"), "wechat", "office"));
+        assert!(!w.concerns(&holders("laptop"), "qq", "office"));
+        assert!(!w.concerns(&holders("laptop"), "wechat", "lab"));
+        assert!(!w.concerns(&[], "wechat", "office"));
+    }
+
+    #[test]
+    fn spans_and_waivers() {
+        let (a, renewal, later) = (waiver("A", 100, 200), waiver("B", 200, 300), waiver("C", 400, 500));
+        // (waivers, first, last) -> (covering, expired, uncovered)
+        for (waivers, first, last, covering, expired, uncovered) in [
+            (vec![], 1, 2, "", "", true),
+            (vec![&a], 100, 199, "A", "", false),
+            (vec![&a], 150, 150, "A", "", false),
+            (vec![&a], 99, 150, "A", "", true),
+            (vec![&a], 50, 60, "", "", true),
+            (vec![&a], 150, 200, "A", "A", false),
+            (vec![&a], 200, 250, "", "A", false),
+            (vec![&a], 50, 250, "A", "A", true),
+            (vec![&a, &renewal], 150, 250, "AB", "", false),
+            (vec![&renewal, &a], 150, 299, "AB", "", false),
+            (vec![&a, &renewal], 150, 300, "AB", "B", false),
+            (vec![&a, &renewal, &later], 150, 450, "ABC", "B", false),
+            (vec![&a, &later], 450, 460, "C", "", false),
+            (vec![&a, &later], 300, 350, "", "A", false),
+            (vec![&later, &a, &renewal], 1, 999, "ABC", "C", true),
+        ] {
+            let found = reckon(&waivers, at(first), at(last));
+            let names: String = found.covering.iter().map(|w| w.id.as_str()).collect();
+            let got = (names.as_str(), found.expired.map_or("", |w| w.id.as_str()), found.uncovered);
+            assert_eq!(got, (covering, expired, uncovered), "{first}..{last}");
+            assert_eq!(found.is_covered(), expired.is_empty() && !uncovered);
+        }
+    }
+
+    proptest! {
+        /// Against the obvious way: ask every second.
+        #[test]
+        fn agrees_with_counting_seconds(
+            spans in proptest::collection::vec((0u64..40, 0u64..40), 0..5),
+            first in 0u64..40,
+            length in 0u64..20,
+        ) {
+            let waivers: Vec<Waiver> = spans.iter().enumerate().map(|(i, (s, e))| waiver(&i.to_string(), *s, *e)).filter(|w| w.start < w.end).collect();
+            let all: Vec<&Waiver> = waivers.iter().collect();
+            let found = reckon(&all, at(first), at(first + length));
+            let open: Vec<u64> = (first..=first + length).filter(|t| !all.iter().any(|w| w.is_valid_at(at(*t)))).collect();
+            let after_an_end = |t: &u64| all.iter().any(|w| w.end <= at(*t));
+            prop_assert_eq!(found.is_covered(), open.is_empty());
+            prop_assert_eq!(found.expired.is_some(), open.iter().any(after_an_end));
+            prop_assert_eq!(found.uncovered, open.iter().any(|t| !after_an_end(t)));
+        }
     }
 }

@@ -60,6 +60,17 @@ impl Status {
         ("tolerated", Status::Tolerated),
         ("allowed", Status::Allowed),
     ];
+
+    /// The word in configuration and outputs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::Banned => "banned",
+            Status::SeparateDevice => "separate_device",
+            Status::UnderAudit => "under_audit",
+            Status::Tolerated => "tolerated",
+            Status::Allowed => "allowed",
+        }
+    }
 }
 
 /// The verdict on a finding, most serious first.

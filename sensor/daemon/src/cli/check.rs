@@ -1,12 +1,16 @@
 //! `ringfence check`: is everything right that people wrote? Configuration, segments, devices, waivers, rules: all errors at once.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use ringfence_core::policy::SegmentClass;
+use owo_colors::Style;
+use ringfence_core::policy::{Policy, Segment};
+use unicode_width::UnicodeWidthStr;
 
+use super::safe::printable;
 use super::{Exit, Failure, Terminal, problems};
-use crate::config::Config;
+use crate::config::{Config, apps_of};
 use crate::rules_store::RulesStore;
 
 /// Check configuration, segments, devices, waivers and rules; tell everything that is wrong at once
@@ -15,6 +19,8 @@ use crate::rules_store::RulesStore;
 Examples:
   ringfence check -c /etc/ringfence/ringfence.toml
   ringfence check --rules /etc/ringfence/rules
+
+When everything is right it shows what holds where: each segment, each app's status in it, each waiver.
 
 Exit codes: 0 fine, 78 something is wrong")]
 pub struct Args {
@@ -31,22 +37,83 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] with exit code 78 when something is wrong.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let (rules, config) = problems::both(RulesStore::load(args.rules.as_deref()), Config::load_optional(args.config.as_deref()), terminal)?;
+    let rules = RulesStore::load(args.rules.as_deref());
+    let apps = apps_of(&rules);
+    let config = Config::load_optional(args.config.as_deref(), &apps);
+    let (rules, config) = problems::both(rules, config, terminal).map_err(|failure| Failure { help: None, ..failure })?;
     let mut warnings = rules.warnings.clone();
     warnings.extend(config.warnings.clone());
     eprint!("{}", problems::text(&warnings, terminal));
-    println!("rules: {}", rules.version);
-    if config.policy.is_configured() {
-        let of = |class: SegmentClass| config.policy.segments.all().filter(|s| s.class == class).count();
-        let classes: Vec<String> = SegmentClass::WORDS.iter().map(|(word, class)| format!("{} {word}", of(*class))).collect();
-        let designated = config.policy.register.devices().filter(|d| d.designated).count();
-        println!("segments: {}", classes.join(", "));
-        println!("devices: {} in the register, {designated} designated", config.policy.register.devices().count());
-        println!("waivers: {}", config.policy.waivers.len());
-        println!("policy: {} lines, then the defaults of each class", config.policy.lines.len());
-    } else {
-        println!("policy: none given (-c ringfence.toml)");
-    }
-    println!("{}", problems::summary(&warnings));
+    let mut out = io::stdout().lock();
+    let told = writeln!(out, "rules: {}", rules.version)
+        .and_then(|()| overview(&config, &apps, terminal, &mut out))
+        .and_then(|()| writeln!(out, "{}", problems::summary(&warnings)));
+    super::written(told.and_then(|()| out.flush()))?;
     Ok(Exit::Fine)
+}
+
+/// What holds where.
+fn overview(config: &Config, apps: &[String], terminal: &Terminal, out: &mut dyn Write) -> io::Result<()> {
+    let policy = &config.policy;
+    if !policy.is_configured() {
+        return writeln!(out, "policy: none given (-c ringfence.toml): everything is observed, segments are derived");
+    }
+    let files: Vec<String> = config.files.iter().map(|f| printable(f.as_bytes())).collect();
+    writeln!(out, "configuration: {}", files.join(", "))?;
+    let designated = policy.register.devices().filter(|d| d.designated).count();
+    let (devices, lines) = (policy.register.devices().count(), policy.lines.len());
+    writeln!(out, "{devices} devices in the register, {designated} designated; {lines} policy lines, then the defaults of each class")?;
+    table(segments(policy), terminal, out)?;
+    table(statuses(policy, apps), terminal, out)?;
+    table(waivers(policy), terminal, out)?;
+    writeln!(out)
+}
+
+fn segments(policy: &Policy) -> Vec<Vec<String>> {
+    let row = |s: &Segment| {
+        let selectors: Vec<String> = s.selectors.iter().map(|s| printable(s.to_string().as_bytes())).collect();
+        vec![s.name.to_string(), s.class.name().to_string(), selectors.join(", ")]
+    };
+    headed(&["segment", "class", "what belongs to it"], policy.segments.all().map(row))
+}
+
+fn statuses(policy: &Policy, apps: &[String]) -> Vec<Vec<String>> {
+    let status = |app: &str, segment: &Segment| {
+        let standing = policy.standing(app, segment);
+        let note = if standing.waivable && standing.status == ringfence_core::policy::Status::Banned { " unless waived" } else { "" };
+        format!("{}{note}", standing.status.name())
+    };
+    let row = |s: &Segment| std::iter::once(s.name.to_string()).chain(apps.iter().map(|app| status(app, s))).collect();
+    let header: Vec<&str> = std::iter::once("segment").chain(apps.iter().map(String::as_str)).collect();
+    headed(&header, policy.segments.all().map(row))
+}
+
+fn waivers(policy: &Policy) -> Vec<Vec<String>> {
+    let rows = policy.waivers.iter().map(|w| {
+        let (start, end) = (w.start.to_minute(), w.end.to_minute());
+        let span = format!("{} to {}", start.trim_end_matches(" UTC"), end);
+        vec![w.id.clone(), w.holders.join(", "), w.apps.join(", "), w.segments.join(", "), span, printable(w.approver.as_bytes())]
+    });
+    headed(&["waiver", "holders", "apps", "segments", "valid", "approved by"], rows)
+}
+
+/// A header and rows; nothing when there is no row.
+fn headed(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<Vec<String>> {
+    let mut all = vec![header.iter().map(|h| h.to_string()).collect()];
+    all.extend(rows);
+    if all.len() == 1 { Vec::new() } else { all }
+}
+
+fn table(rows: Vec<Vec<String>>, terminal: &Terminal, out: &mut dyn Write) -> io::Result<()> {
+    let Some(columns) = rows.first().map(Vec::len) else { return Ok(()) };
+    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    writeln!(out)?;
+    for (i, row) in rows.iter().enumerate() {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let line = if i == 0 { terminal.paint(line.trim_end(), Style::new().bold()) } else { line.trim_end().to_string() };
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
 }

@@ -46,7 +46,7 @@ pub fn run(args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
     let no_rules = Arc::new(RuleSet::build(&[], &[], &mut Diagnostics::default()));
     let mut worker = Worker::new(0, no_rules, 0);
     let mut printer = Printer { out: BufWriter::new(io::stdout().lock()), json: args.output == Format::Json, failed: None };
-    let errors = ring::drive(&mut source, &mut worker, &mut printer, |_, _| {});
+    let errors = ring::drive(&mut source, &mut worker, &mut printer, |_, _, _| {});
     let flushed = printer.out.flush();
     super::written(printer.failed.map_or(flushed, Err))?;
     super::first_failure(super::input_failures(&mut source, errors))?;

@@ -1,166 +1,159 @@
-//! The device register: `[[device]]` tables, or CSV as an inventory exports it.
+//! The device register: `[[device]]` tables, or the rows of a CSV file.
 
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::hash::Hash;
 use std::net::IpAddr;
-use std::path::Path;
 
-use ringfence_core::diagnostic::{Diagnostics, Document, Problem, Section, Severity, nearest};
+use ringfence_core::diagnostic::Section;
 use ringfence_core::net::Mac;
-use ringfence_core::policy::{Device, Policy, Register};
+use ringfence_core::policy::{Device, Register, SegmentClass, Segments};
+
+use super::place::{Place, Text, required, text, texts};
+use super::policy::known_segment;
+
+/// A device as it was written.
+#[derive(Debug)]
+pub(super) struct Draft<'d> {
+    pub(super) place: Place<'d>,
+    pub(super) id: Option<Text<'d>>,
+    pub(super) macs: Vec<Text<'d>>,
+    pub(super) names: Vec<Text<'d>>,
+    pub(super) addresses: Vec<Text<'d>>,
+    pub(super) owner: Option<Text<'d>>,
+    pub(super) kind: Option<Text<'d>>,
+    pub(super) designated: bool,
+    pub(super) allowed_segments: Vec<Text<'d>>,
+}
 
 /// Reads the devices of a document.
-pub(super) fn read_toml(root: &Section<'_>, policy: &mut Policy) {
-    let doc = root.document();
-    let mut devices: Vec<Device> = policy.register.devices().cloned().collect();
-    let mut seen: HashMap<Mac, String> = HashMap::new();
+pub(super) fn read<'d>(root: &Section<'d>, drafts: &mut Vec<Draft<'d>>) {
     for section in root.sections("device") {
-        if let Some(device) = device(doc, &section, policy, &mut seen) {
-            if devices.iter().any(|d| d.id == device.id) {
-                doc.error(&section.here(), format!("`{}` is in the register twice", device.id), Some("ids are unique".into()));
-            }
-            devices.push(device);
-        }
+        drafts.push(Draft {
+            place: Place::of(root.document(), &section.here()),
+            id: required(&section, "id"),
+            macs: texts(&section, "macs"),
+            names: texts(&section, "names"),
+            addresses: texts(&section, "addresses"),
+            owner: text(&section, "owner"),
+            kind: text(&section, "kind"),
+            designated: section.flag("designated").is_some_and(|d| d.value),
+            allowed_segments: texts(&section, "allowed_segments"),
+        });
         section.finish();
     }
-    policy.register = Register::new(devices);
 }
 
-fn device(doc: &Document<'_>, section: &Section<'_>, policy: &Policy, seen: &mut HashMap<Mac, String>) -> Option<Device> {
-    let id = section.required_text("id").map(|i| i.value.to_string());
-    let mut device = Device { id: id.clone().unwrap_or_default(), ..Device::default() };
-    for item in section.texts("macs").unwrap_or_default() {
-        match item.value.parse::<Mac>() {
-            Ok(mac) if mac.is_unicast() => {
-                if let Some(other) = seen.insert(mac, device.id.clone()) {
-                    doc.error(
-                        &item,
-                        format!("{mac} belongs to `{other}` already"),
-                        Some("a hardware address belongs to one device".into()),
-                    );
-                }
-                device.macs.push(mac);
-            }
-            Ok(mac) => doc.error(&item, format!("{mac} is a group address"), Some("a device has an address of its own".into())),
-            Err(()) => {
-                doc.error(&item, format!("`{}` is no hardware address", item.value.escape_debug()), Some("write 02:00:5e:10:00:01".into()))
-            }
-        }
-    }
-    for item in section.texts("addresses").unwrap_or_default() {
-        match item.value.parse::<IpAddr>() {
-            Ok(addr) => device.addrs.push(addr),
-            Err(_) => {
-                doc.error(&item, format!("`{}` is no address", item.value.escape_debug()), Some("write 192.0.2.7 or 2001:db8::7".into()))
-            }
-        }
-    }
-    device.names = section.texts("names").unwrap_or_default().iter().map(|n| n.value.to_lowercase()).collect();
-    device.owner = section.text("owner").map(|o| o.value.to_string());
-    device.kind = section.text("kind").map(|k| k.value.to_string());
-    device.designated = section.flag("designated").is_some_and(|d| d.value);
-    for item in section.texts("allowed_segments").unwrap_or_default() {
-        super::policy::known_segment(doc, &item, policy);
-        device.allowed_segments.push(item.value.to_string());
-    }
-    if device.macs.is_empty() && device.names.is_empty() && device.addrs.is_empty() {
-        doc.error(&section.here(), "nothing identifies it", Some("give macs, names or addresses".into()));
-    }
-    id.map(|_| device)
+/// Things that belong to one device only, and to which.
+struct Owners<'d, K> {
+    what: &'static str,
+    by: HashMap<K, (String, Place<'d>)>,
 }
 
-/// Reads a register file: CSV by its ending, else TOML.
-pub(super) fn read_file(path: &Path, policy: &mut Policy, diagnostics: &mut Diagnostics) {
-    let Some(text) = super::read(path, diagnostics) else { return };
-    let name = path.display().to_string();
-    if path.extension().is_some_and(|e| e == "csv") {
-        read_csv(&name, &text, policy, diagnostics);
-        return;
+impl<'d, K: Eq + Hash + Display> Owners<'d, K> {
+    fn new(what: &'static str) -> Self {
+        Owners { what, by: HashMap::new() }
     }
-    let doc = Document::new(&name, &text);
-    let table = doc.parse();
-    let root = doc.root(&table);
-    read_toml(&root, policy);
-    root.finish();
-    diagnostics.extend(doc.finish());
-}
 
-const COLUMNS: [&str; 8] = ["id", "macs", "names", "addresses", "owner", "kind", "designated", "allowed_segments"];
-
-/// CSV with a header line; lists are separated by spaces or `;`.
-fn read_csv(file: &str, text: &str, policy: &mut Policy, diagnostics: &mut Diagnostics) {
-    let mut problem = |line: usize, key: &str, message: String, help: Option<String>| {
-        let excerpt = line.checked_sub(1).and_then(|l| text.lines().nth(l)).map(str::to_string);
-        diagnostics.push(Problem {
-            severity: Severity::Error,
-            file: file.into(),
-            line,
-            column: 1,
-            key: key.into(),
-            message,
-            help,
-            excerpt,
-        });
-    };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header: Vec<String> = reader.headers().map(|h| h.iter().map(str::to_lowercase).collect()).unwrap_or_default();
-    for column in header.iter().filter(|h| !COLUMNS.contains(&h.as_str())) {
-        let help = nearest(column, COLUMNS).map_or_else(|| format!("known: {}", COLUMNS.join(", ")), |n| format!("did you mean `{n}`?"));
-        problem(1, column, "unknown column".into(), Some(help));
-    }
-    if !header.iter().any(|h| h == "id") {
-        problem(1, "id", "the column is missing".into(), Some(format!("the first line names the columns: {}", COLUMNS.join(","))));
-        return;
-    }
-    let mut devices: Vec<Device> = policy.register.devices().cloned().collect();
-    let mut seen: HashMap<Mac, String> = HashMap::new();
-    for record in reader.records() {
-        let Ok(record) = record else { continue };
-        let line = record.position().map_or(0, |p| p.line() as usize);
-        let cell = |name: &str| header.iter().position(|h| h == name).and_then(|i| record.get(i)).unwrap_or("").to_string();
-        let list = |name: &str| cell(name).split([' ', ';']).filter(|s| !s.is_empty()).map(str::to_string).collect::<Vec<_>>();
-        let mut device = Device { id: cell("id"), ..Device::default() };
-        if device.id.is_empty() || devices.iter().any(|d| d.id == device.id) {
-            problem(
-                line,
-                "id",
-                if device.id.is_empty() { "is missing".into() } else { format!("`{}` is in the register twice", device.id) },
-                None,
+    fn claim(&mut self, key: K, device: &str, place: &Place<'d>) {
+        if let Some((other, there)) = self.by.get(&key) {
+            place.error(
+                format!("{key} belongs to `{other}` already ({})", there.seen_from(place)),
+                format!("{} belongs to one device", self.what),
             );
+        } else {
+            self.by.insert(key, (device.to_string(), place.clone()));
         }
-        for text in list("macs") {
-            match text.parse::<Mac>() {
-                Ok(mac) if mac.is_unicast() && !seen.contains_key(&mac) => {
-                    seen.insert(mac, device.id.clone());
-                    device.macs.push(mac);
-                }
-                Ok(mac) => problem(line, "macs", format!("{mac} is a group address or belongs to another device"), None),
-                Err(()) => problem(
-                    line,
-                    "macs",
-                    format!("`{}` is no hardware address", text.escape_debug()),
-                    Some("write 02:00:5e:10:00:01".into()),
-                ),
+    }
+}
+
+/// Holds all devices against each other and against the segments.
+pub(super) fn resolve(drafts: Vec<Draft<'_>>, segments: &Segments) -> Register {
+    let mut ids: HashMap<String, Place<'_>> = HashMap::new();
+    let mut macs = Owners::new("a hardware address");
+    let mut names = Owners::new("a host name");
+    let mut addrs = Owners::new("a fixed address");
+    let mut devices = Vec::new();
+    for draft in drafts {
+        let id = draft.id.as_ref().map_or(String::new(), |(id, _)| id.clone());
+        if let Some((id, place)) = &draft.id
+            && place.is_name(id)
+        {
+            if let Some(there) = ids.get(id) {
+                place.error(format!("`{id}` is in the register twice ({})", there.seen_from(place)), "ids are unique over all files");
             }
+            ids.insert(id.clone(), place.clone());
         }
-        for text in list("addresses") {
-            match text.parse() {
-                Ok(addr) => device.addrs.push(addr),
-                Err(_) => problem(line, "addresses", format!("`{}` is no address", text.escape_debug()), None),
-            }
+        if draft.macs.is_empty() && draft.names.is_empty() && draft.addresses.is_empty() {
+            draft.place.error("nothing identifies it", "give macs, names or addresses");
         }
-        device.names = list("names").iter().map(|n| n.to_lowercase()).collect();
-        device.owner = Some(cell("owner")).filter(|o| !o.is_empty());
-        device.kind = Some(cell("kind")).filter(|k| !k.is_empty());
-        device.designated = match cell("designated").to_lowercase().as_str() {
-            "yes" | "true" | "1" => true,
-            "" | "no" | "false" | "0" => false,
-            other => {
-                problem(line, "designated", format!("`{}` is neither yes nor no", other.escape_debug()), None);
-                false
-            }
+        check_places(&draft, segments);
+        check_owner(draft.owner.as_ref());
+        let device = Device {
+            macs: draft.macs.iter().filter_map(|(t, p)| mac(t, p).inspect(|mac| macs.claim(*mac, &id, p))).collect(),
+            addrs: draft.addresses.iter().filter_map(|(t, p)| addr(t, p).inspect(|addr| addrs.claim(*addr, &id, p))).collect(),
+            names: draft
+                .names
+                .iter()
+                .map(|(t, p)| (t.trim_end_matches('.').to_lowercase(), p))
+                .map(|(n, p)| {
+                    names.claim(n.clone(), &id, p);
+                    n
+                })
+                .collect(),
+            id,
+            owner: draft.owner.map(|(o, _)| o),
+            kind: draft.kind.map(|(k, _)| k),
+            designated: draft.designated,
+            allowed_segments: draft.allowed_segments.into_iter().map(|(s, _)| s).collect(),
         };
-        device.allowed_segments = list("allowed_segments");
         devices.push(device);
     }
-    policy.register = Register::new(devices);
+    Register::new(devices)
+}
+
+/// Reads a hardware address of one station.
+pub(super) fn mac(text: &str, place: &Place<'_>) -> Option<Mac> {
+    match text.parse::<Mac>() {
+        Ok(mac) if mac.is_unicast() => return Some(mac),
+        Ok(mac) => {
+            let what = if mac.0[0] & 1 == 1 { "is a group address" } else { "is nobody's address" };
+            place.error(format!("{mac} {what}"), "a device has an address of its own");
+        }
+        Err(()) => place.error(format!("`{}` is no hardware address", text.escape_debug()), "write 02:00:5e:10:00:01"),
+    }
+    None
+}
+
+fn addr(text: &str, place: &Place<'_>) -> Option<IpAddr> {
+    match text.parse() {
+        Ok(addr) => Some(addr),
+        Err(_) => {
+            place.error(format!("`{}` is no address", text.escape_debug()), "write 192.0.2.7 or 2001:db8::7");
+            None
+        }
+    }
+}
+
+/// Separate devices may be in separate and guest segments, nowhere else.
+fn check_places(draft: &Draft<'_>, segments: &Segments) {
+    for named in &draft.allowed_segments {
+        known_segment(named, segments);
+        let (name, place) = named;
+        let class = segments.by_name(name).map(|id| segments.get(id).class);
+        if let Some(class @ (SegmentClass::Sensitive | SegmentClass::Standard)) = class {
+            let message = format!("`{name}` is a {} segment: a designated device there is a breach of separation", class.name());
+            place.error(message, "name segments of class separate or guest");
+        }
+    }
+    if let (false, Some((_, place))) = (draft.designated, draft.allowed_segments.first()) {
+        place.error("only designated devices are bound to segments", "add designated = true, or remove it");
+    }
+}
+
+/// The register is read by many: names of people do not belong into it.
+fn check_owner(owner: Option<&Text<'_>>) {
+    if let Some((owner, place)) = owner.filter(|(o, _)| o.contains(['@', ' '])) {
+        place.warn(format!("`{}` looks like a person", owner.escape_debug()), "give a pseudonym that your own records resolve");
+    }
 }

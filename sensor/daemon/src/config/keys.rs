@@ -1,4 +1,4 @@
-//! Every key of the configuration, declared once: the documentation is made from this table.
+//! Every key of the configuration, declared once: the documentation is made from this table, and a test holds the readers to it.
 
 /// A key.
 #[derive(Clone, Copy, Debug)]
@@ -22,91 +22,68 @@ const fn key(place: &'static str, name: &'static str, kind: &'static str, defaul
 const TOP: &str = "ringfence.toml";
 const SEGMENT: &str = "[segments.NAME]";
 const POLICY: &str = "[policy]";
+const LEVELS: &str = "[policy.min_level]";
 const LINE: &str = "[[policy.line]]";
 const DEVICE: &str = "[[device]]";
 const WAIVER: &str = "[[waiver]]";
 
+const LEVEL: &str = "possible, probable, confirmed";
+const DATE: &str = "date, or time with its offset";
+
 /// The table of keys.
+#[rustfmt::skip]
 pub static KEYS: &[Key] = &[
     key(TOP, "site", "text", "empty", "What this place is called in outputs."),
-    key(TOP, "segments_file", "path", "none", "A file with more [segments.NAME] tables, relative to this one."),
-    key(TOP, "devices_file", "path", "none", "The device register: TOML with [[device]] tables, or CSV with a header line."),
-    key(TOP, "waivers_file", "path", "none", "A file with [[waiver]] tables."),
+    key(TOP, "segments_file", "path", "`segments.toml` if it lies beside", "A file with more `[segments.NAME]` tables, relative to this one."),
+    key(TOP, "devices_file", "path", "`devices.toml` and `devices.csv` if they lie beside", "The device register: TOML with `[[device]]` tables, or CSV with a header line."),
+    key(TOP, "waivers_file", "path", "`waivers.toml` if it lies beside", "A file with `[[waiver]]` tables."),
     key(SEGMENT, "class", "sensitive, standard, guest, separate", "required", "What the segment is for."),
-    key(SEGMENT, "vlans", "VLAN ids 1 to 4094", "none", "Frames with one of these tags belong to it."),
-    key(SEGMENT, "prefixes", "CIDR prefixes", "none", "Devices with an address in one of these belong to it; the longest prefix wins."),
-    key(SEGMENT, "tunnels", "numbers", "none", "Ids of tunnels (VXLAN, GENEVE, GRE key, ERSPAN session) that carry it."),
-    key(SEGMENT, "interfaces", "names", "none", "Capture interfaces that see nothing else."),
-    key(
-        POLICY,
-        "exposure_days",
-        "days",
-        "30",
-        "A device with confirmed use in so many days that appears in a sensitive segment breaches separation.",
-    ),
-    key(POLICY, "waiver_days_max", "days", "365", "A waiver may last so long at most."),
-    key(
-        POLICY,
-        "min_level",
-        "table class = level",
-        "probable",
-        "The level from which a verdict can be worse than observed, by segment class.",
-    ),
-    key(
-        POLICY,
-        "work_names",
-        "host name patterns",
-        "none",
-        "The organisation's work services: a device that shows them and the app is not separate.",
-    ),
+    key(SEGMENT, "vlans", "VLAN ids 1 to 4094, ranges such as \"200-209\"", "none", "Frames with one of these tags belong to it; of several tags the innermost that is configured decides."),
+    key(SEGMENT, "tunnels", "kind and id: \"vxlan:5001\"", "none", "Frames out of one of these tunnels belong to it: mpls, pppoe, gre, erspan, vxlan, geneve, gtp, sgt."),
+    key(SEGMENT, "interfaces", "names", "none", "Capture interfaces that see nothing else; VLANs and tunnels go before."),
+    key(SEGMENT, "prefixes", "CIDR prefixes", "none", "Devices with an address in one of these belong to it, where nothing above decides; the longest prefix wins."),
+    key(POLICY, "exposure_days", "days, 1 to 3650", "30", "A device with confirmed use in so many days that appears in a sensitive segment breaches separation."),
+    key(POLICY, "waiver_days_max", "days, 1 to 3650", "365", "A waiver may last so long at most."),
+    key(POLICY, "work_names", "host name patterns", "none", "The organisation's work services: a device that shows them and the app is not separate."),
     key(POLICY, "work_prefixes", "CIDR prefixes", "none", "Addresses of the organisation's work services."),
-    key(
-        POLICY,
-        "local_suffixes",
-        "names",
-        "lan, local, home ...",
-        "Search suffixes that resolvers append, stripped before names are matched; added to the built-in ones.",
-    ),
-    key(LINE, "name", "text", "required", "What outputs call the line."),
+    key(POLICY, "local_suffixes", "names", "none", "Search suffixes that resolvers append, stripped before names are matched; beside lan, local, home and other usual ones."),
+    key(POLICY, "min_level", "table", "probable everywhere", "The level from which use can be judged worse than `observed`, by segment class."),
+    key(POLICY, "line", "tables, see below", "none", "What the organisation says about an app, where."),
+    key(LEVELS, "sensitive", LEVEL, "probable", "In sensitive segments."),
+    key(LEVELS, "standard", LEVEL, "probable", "In standard segments."),
+    key(LEVELS, "guest", LEVEL, "probable", "In guest segments."),
+    key(LEVELS, "separate", LEVEL, "probable", "In segments for separate devices."),
+    key(LINE, "name", "text", "required", "What outputs call the line; unique."),
     key(LINE, "apps", "names of apps", "all", "The apps that it is about."),
     key(LINE, "classes", "segment classes", "all", "The classes of segments that it is about."),
     key(LINE, "segments", "names of segments", "all", "The segments that it is about."),
-    key(
-        LINE,
-        "status",
-        "banned, separate_device, under_audit, tolerated, allowed",
-        "required",
-        "What it says; the first line that matches decides.",
-    ),
-    key(DEVICE, "id", "text", "required", "Its name in the register."),
-    key(DEVICE, "macs", "hardware addresses", "none", "All of them: a laptop has several."),
+    key(LINE, "status", "banned, separate_device, under_audit, tolerated, allowed", "required", "What it says; the first line that matches decides."),
+    key(DEVICE, "id", "text", "required", "Its name in the register; unique."),
+    key(DEVICE, "macs", "hardware addresses", "none", "All of them: a laptop has several. At least one of macs, names and addresses is needed."),
     key(DEVICE, "names", "host names", "none", "What it calls itself in DHCP or mDNS."),
     key(DEVICE, "addresses", "addresses", "none", "Fixed addresses."),
     key(DEVICE, "owner", "text", "none", "Who holds it, as a pseudonym."),
     key(DEVICE, "kind", "text", "none", "phone, laptop ..."),
-    key(DEVICE, "designated", "true or false", "false", "A separate device: the app may be used on it where separate devices may be."),
-    key(
-        DEVICE,
-        "allowed_segments",
-        "names of segments",
-        "none",
-        "Where a designated device may be besides segments of class separate and guest.",
-    ),
-    key(WAIVER, "id", "text", "required", "Its number."),
-    key(WAIVER, "holders", "register ids or mac:ADDRESS", "required", "Who may; never everybody."),
+    key(DEVICE, "designated", "true or false; in CSV yes or no", "false", "A separate device: the app may be used on it where separate devices may be."),
+    key(DEVICE, "allowed_segments", "names of segments", "all of class separate and guest", "Where a designated device may be; of class separate or guest."),
+    key(WAIVER, "id", "text", "required", "Its number; unique. A renewal has its own."),
+    key(WAIVER, "holders", "register ids or \"mac:02:00:5e:10:00:01\"", "required", "Who may; never everybody."),
     key(WAIVER, "apps", "names of apps", "required", "Which apps."),
     key(WAIVER, "segments", "names of segments", "required", "Where."),
     key(WAIVER, "approver", "text", "required", "Who approved it."),
     key(WAIVER, "reason", "text", "required", "Why."),
-    key(WAIVER, "start", "date or time with its offset", "required", "From when."),
-    key(WAIVER, "end", "date or time with its offset", "required", "Until when (a date: midnight UTC at its beginning)."),
+    key(WAIVER, "start", DATE, "required", "From when; a date begins at midnight UTC."),
+    key(WAIVER, "end", DATE, "required", "Until when; a date counts to its end in UTC."),
 ];
 
 /// `docs/config.md`, generated.
 pub fn markdown() -> String {
     let mut text = String::from(
-        "# Configuration\n\nEvery key. Generated from the table in the source; do not edit. An annotated example is in `deploy/config/`.\n\
-         `ringfence check -c ringfence.toml` tells everything that is wrong at once.\n",
+        "# Configuration\n\nEvery key. Generated from the table in the source; do not edit. An annotated example is in `deploy/config/`, \
+         what the words mean is in `docs/policy.md`.\n\n\
+         `ringfence check -c ringfence.toml` tells everything that is wrong at once. `[segments.NAME]`, `[[device]]` and `[[waiver]]` may \
+         stand in `ringfence.toml` or in a file of their own; names are unique over all files. A list with one value may be written \
+         without brackets.\n",
     );
     let mut place = "";
     for key in KEYS {
@@ -116,5 +93,9 @@ pub fn markdown() -> String {
         }
         text.push_str(&format!("| `{}` | {} | {} | {} |\n", key.name, key.kind, key.default, key.meaning));
     }
+    text.push_str(
+        "\n## `devices.csv`\n\nThe keys of `[[device]]` as columns, in any order; only `id` must be there. Cells are separated by commas, or \
+         by semicolons where the header has no comma; several values in one cell by spaces or `|`.\n",
+    );
     text
 }

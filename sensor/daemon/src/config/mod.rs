@@ -3,17 +3,26 @@
 //! Everything that is wrong in any of them is told at once, with file, line, key and remedy.
 
 mod devices;
+mod files;
 mod keys;
+mod place;
 mod policy;
+mod register_csv;
 mod segments;
 mod waivers;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[cfg(test)]
+mod tests;
 
-use ringfence_core::diagnostic::{Diagnostics, Document};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ringfence_core::diagnostic::{Diagnostics, Document, Section};
 use ringfence_core::identity::RegisterEntry;
 use ringfence_core::policy::Policy;
+use ringfence_core::rules::Effect;
+
+use crate::rules_store::RulesStore;
 
 pub use keys::{KEYS, Key, markdown};
 
@@ -24,73 +33,80 @@ pub struct Config {
     pub policy: Policy,
     /// What it calls this place; empty when not set.
     pub site: String,
+    /// The files that were read, as messages name them.
+    pub files: Vec<String>,
     /// Problems that are no errors.
     pub warnings: Diagnostics,
 }
 
-/// The files of one configuration, by role.
-#[derive(Clone, Debug, Default)]
-struct Files {
-    segments: Option<PathBuf>,
-    devices: Option<PathBuf>,
-    waivers: Option<PathBuf>,
+/// What was written, before it is held together.
+#[derive(Debug, Default)]
+struct Draft<'d> {
+    segments: Vec<segments::Draft<'d>>,
+    devices: Vec<devices::Draft<'d>>,
+    waivers: Vec<waivers::Draft<'d>>,
+    lines: Vec<policy::Draft<'d>>,
+    settings: policy::Settings,
+}
+
+/// The apps that policy and waivers may name: those that some rule can detect. Empty when the rules were refused, so that their
+/// problems do not show up a second time as unknown apps.
+pub fn apps_of(rules: &Result<RulesStore, Diagnostics>) -> Vec<String> {
+    let detects = |store: &RulesStore| {
+        let rules = store.set.rules().map(|(_, rule)| &rule.indicator);
+        rules.filter(|i| i.effect == Effect::Evidence).map(|i| i.app.to_string()).collect::<BTreeSet<_>>()
+    };
+    rules.as_ref().map(detects).unwrap_or_default().into_iter().collect()
 }
 
 impl Config {
     /// Without a configuration: no policy, segments are derived.
     pub fn none() -> Config {
-        Config { policy: Policy::none(), site: String::new(), warnings: Diagnostics::default() }
+        Config { policy: Policy::none(), site: String::new(), files: Vec::new(), warnings: Diagnostics::default() }
     }
 
     /// The configuration of a file, or none.
     ///
     /// # Errors
     /// Every problem of every file, when one of them is an error.
-    pub fn load_optional(path: Option<&Path>) -> Result<Config, Diagnostics> {
-        path.map_or_else(|| Ok(Config::none()), Config::load)
+    pub fn load_optional(path: Option<&Path>, apps: &[String]) -> Result<Config, Diagnostics> {
+        path.map_or_else(|| Ok(Config::none()), |path| Config::load(path, apps))
     }
 
-    /// The configuration of a file and of those beside it.
+    /// The configuration of a file and of those beside it. `apps` are the apps that rules know ([`apps_of`]); when it is empty, names
+    /// of apps are not checked.
     ///
     /// # Errors
     /// Every problem of every file, when one of them is an error.
-    pub fn load(path: &Path) -> Result<Config, Diagnostics> {
-        let mut diagnostics = Diagnostics::default();
-        let mut policy = Policy::none().configured();
-        let mut site = String::new();
-        let mut files = Files::default();
-        if let Some(text) = read(path, &mut diagnostics) {
-            let name = path.display().to_string();
-            let doc = Document::new(&name, &text);
-            let table = doc.parse();
-            let root = doc.root(&table);
-            site = root.text("site").map_or(String::new(), |s| s.value.to_string());
-            files = beside(path, &root);
-            segments::read(&root, &mut policy);
-            policy::read(&root, &mut policy);
-            let max = policy::waiver_days_max(&root);
-            let inline = (root.node("device").is_some(), root.node("waiver").is_some());
-            if inline.0 {
-                devices::read_toml(&root, &mut policy);
+    pub fn load(path: &Path, apps: &[String]) -> Result<Config, Diagnostics> {
+        let mut found = Diagnostics::default();
+        let main = match files::Source::read(path) {
+            Ok(main) => main,
+            Err((what, help)) => {
+                found.file_error(&path.display().to_string(), what, Some(help.into()));
+                return Err(found);
             }
-            if let Some(file) = &files.segments {
-                segments::read_file(file, &mut policy, &mut diagnostics);
+        };
+        let doc = Document::new(&main.name, &main.text);
+        let table = doc.parse();
+        let root = doc.root(&table);
+        let others = files::others(path, &root);
+        let docs: Vec<Document<'_>> = others.iter().map(|o| Document::new(&o.name, &o.text)).collect();
+        let tables: Vec<_> = others.iter().zip(&docs).map(|(o, doc)| (!o.is_csv).then(|| doc.parse())).collect();
+        let mut draft = Draft::default();
+        let site = root.text("site").map_or(String::new(), |s| s.value.to_string());
+        draft.settings = policy::read(&root, &mut draft.lines);
+        draft.read(root);
+        for ((other, doc), table) in others.iter().zip(&docs).zip(&tables) {
+            match table {
+                Some(table) => draft.read(doc.root(table)),
+                None => register_csv::read(doc, &other.text, &mut draft.devices),
             }
-            if let Some(file) = &files.devices {
-                devices::read_file(file, &mut policy, &mut diagnostics);
-            }
-            if inline.1 {
-                waivers::read(&root, max, &mut policy);
-            }
-            if let Some(file) = &files.waivers {
-                waivers::read_file(file, max, &mut policy, &mut diagnostics);
-            }
-            policy::check_references(&root, &policy);
-            root.finish();
-            diagnostics.extend(doc.finish());
         }
-        let _ = files;
-        if diagnostics.has_errors() { Err(diagnostics) } else { Ok(Config { policy, site, warnings: diagnostics }) }
+        let policy = draft.resolve(apps);
+        std::iter::once(doc).chain(docs).for_each(|doc| found.extend(doc.finish()));
+        let files = std::iter::once(&main).chain(&others).map(|s| s.name.clone()).collect();
+        if found.has_errors() { Err(found) } else { Ok(Config { policy, site, files, warnings: found }) }
     }
 
     /// The register in the form that identity wants.
@@ -108,31 +124,28 @@ impl Config {
     }
 }
 
-/// A file's text, or a problem.
-fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<String> {
-    let shown = path.display().to_string();
-    match fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => Some(text),
-        Ok(Err(error)) => {
-            let at = error.utf8_error().valid_up_to();
-            diagnostics.file_error(&shown, format!("is not UTF-8 at byte {at}"), Some("save it as UTF-8".into()));
-            None
-        }
-        Err(error) => {
-            let help = match error.kind() {
-                std::io::ErrorKind::NotFound => "check the path; an example is in deploy/config/ringfence.toml",
-                std::io::ErrorKind::PermissionDenied => "make it readable for this user",
-                _ => "name a file, not a folder",
-            };
-            diagnostics.file_error(&shown, format!("cannot be read: {error}"), Some(help.into()));
-            None
-        }
+impl<'d> Draft<'d> {
+    /// Reads what any of the files may hold.
+    fn read(&mut self, root: Section<'d>) {
+        segments::read(&root, &mut self.segments);
+        devices::read(&root, &mut self.devices);
+        waivers::read(&root, &mut self.waivers);
+        root.finish();
     }
-}
 
-/// The other files: named in the configuration, relative to it.
-fn beside(path: &Path, root: &ringfence_core::diagnostic::Section<'_>) -> Files {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let named = |key| root.text(key).map(|t| dir.join(t.value));
-    Files { segments: named("segments_file"), devices: named("devices_file"), waivers: named("waivers_file") }
+    /// Holds everything together: what is said twice, what contradicts, what names something that is not there.
+    fn resolve(self, apps: &[String]) -> Policy {
+        let settings = self.settings;
+        let mut policy = Policy::none().configured();
+        policy.bars = settings.bars;
+        policy.exposure = settings.exposure;
+        policy.work_names = settings.work_names;
+        policy.work_prefixes = settings.work_prefixes;
+        policy.local_suffixes = settings.local_suffixes;
+        policy.segments = segments::resolve(self.segments);
+        policy.register = devices::resolve(self.devices, &policy.segments);
+        policy.lines = policy::resolve(self.lines, &policy.segments, apps);
+        policy.waivers = waivers::resolve(self.waivers, &policy, apps, settings.waiver_days_max);
+        policy
+    }
 }

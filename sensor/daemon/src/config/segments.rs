@@ -1,113 +1,162 @@
 //! `[segments.NAME]`: what makes a packet belong to a segment.
 
-use std::path::Path;
-
-use ringfence_core::diagnostic::{Diagnostics, Document, Item, Section};
+use ringfence_core::diagnostic::Section;
 use ringfence_core::net::Prefix;
-use ringfence_core::policy::{Policy, SegmentClass, SegmentRule};
+use ringfence_core::policy::{Overlap, SegmentClass, Segments, Selector, overlaps, parse_tunnel};
 
-/// A claim on a VLAN, tunnel, interface or prefix, with where it stands.
-struct Claim {
-    what: String,
-    prefix: Option<Prefix>,
-    segment: String,
-    line: usize,
+use super::place::{Place, required_choice, texts};
+
+/// A segment as it was written.
+#[derive(Debug)]
+pub(super) struct Draft<'d> {
+    name: String,
+    place: Place<'d>,
+    class: Option<SegmentClass>,
+    claims: Vec<(Selector, Place<'d>)>,
 }
+
+/// Names that outputs use for segments that nobody configured.
+const RESERVED: [&str; 2] = ["elsewhere", "unknown"];
 
 /// Reads the segments of a document.
-pub(super) fn read(root: &Section<'_>, policy: &mut Policy) {
+pub(super) fn read<'d>(root: &Section<'d>, drafts: &mut Vec<Draft<'d>>) {
     let Some(section) = root.section("segments") else { return };
-    let doc = root.document();
-    let mut claims: Vec<Claim> = Vec::new();
     for (name, body) in section.named_sections() {
-        let class = body.choice("class", &SegmentClass::WORDS);
-        if class.is_none() && body.node("class").is_none() {
-            body.missing("class");
-        }
-        if policy.segments.by_name(name.value).is_some() {
-            doc.error(&name, "the segment is defined twice", Some("names are unique over all files".into()));
-        }
-        let rule = rule(doc, &body, name.value, &mut claims);
-        if rule == SegmentRule::default() {
-            doc.error(&name, "nothing belongs to it", Some("give vlans, prefixes, tunnels or interfaces".into()));
+        let place = Place::of(root.document(), &name);
+        let class = required_choice(&body, "class", &SegmentClass::WORDS);
+        let claimable = ["vlans", "tunnels", "interfaces", "prefixes"].iter().any(|key| body.node(key).is_some());
+        let claims = claims(&body);
+        if !claimable {
+            place.error("nothing belongs to it", "give vlans, tunnels, interfaces or prefixes");
         }
         body.finish();
-        policy.segments.add(name.value, class.map_or(SegmentClass::Unknown, |c| c.value), &rule);
+        drafts.push(Draft { name: name.value.to_string(), place, class, claims });
     }
+    section.finish();
 }
 
-/// Reads a file of segments.
-pub(super) fn read_file(path: &Path, policy: &mut Policy, diagnostics: &mut Diagnostics) {
-    let Some(text) = super::read(path, diagnostics) else { return };
-    let name = path.display().to_string();
-    let doc = Document::new(&name, &text);
-    let table = doc.parse();
-    let root = doc.root(&table);
-    read(&root, policy);
-    root.finish();
-    diagnostics.extend(doc.finish());
-}
-
-fn rule(doc: &Document<'_>, body: &Section<'_>, segment: &str, claims: &mut Vec<Claim>) -> SegmentRule {
-    let mut rule = SegmentRule::default();
-    for item in body.numbers("vlans").unwrap_or_default() {
-        match u16::try_from(item.value).ok().filter(|v| (1..=4094).contains(v)) {
-            Some(vlan) => {
-                claim(doc, &item, format!("VLAN {vlan}"), None, segment, claims);
-                rule.vlans.push(vlan);
-            }
-            None => doc.error(&item, format!("{} is no VLAN id", item.value), Some("VLAN ids go from 1 to 4094".into())),
+fn claims<'d>(body: &Section<'d>) -> Vec<(Selector, Place<'d>)> {
+    let doc = body.document();
+    let mut claims = Vec::new();
+    for item in body.words("vlans").unwrap_or_default() {
+        let place = Place::of(doc, &item);
+        claims.extend(vlans(&item.value, &place).map(|selector| (selector, place)));
+    }
+    for (text, place) in texts(body, "tunnels") {
+        match parse_tunnel(&text) {
+            Ok(hop) => claims.push((Selector::Tunnel(hop), place)),
+            Err(help) => place.error(format!("`{}` is no tunnel id", text.escape_debug()), help),
         }
     }
-    for item in body.numbers("tunnels").unwrap_or_default() {
-        if let Ok(id) = u32::try_from(item.value) {
-            claim(doc, &item, format!("tunnel {id}"), None, segment, claims);
-            rule.tunnels.push(id);
+    for (text, place) in texts(body, "interfaces") {
+        if text.is_empty() {
+            place.error("is empty", "the name of an interface: span0");
         } else {
-            doc.error(&item, format!("{} is no tunnel id", item.value), Some("ids have 32 bits".into()));
+            claims.push((Selector::Interface(text), place));
         }
     }
-    for item in body.texts("interfaces").unwrap_or_default() {
-        claim(doc, &item, format!("interface {}", item.value), None, segment, claims);
-        rule.interfaces.push(item.value.to_string());
+    for (text, place) in texts(body, "prefixes") {
+        claims.extend(prefix(&text, &place).map(|p| (Selector::Prefix(p), place)));
     }
-    for item in body.texts("prefixes").unwrap_or_default() {
-        if let Some(prefix) = prefix(doc, &item) {
-            claim(doc, &item, prefix.to_string(), Some(prefix), segment, claims);
-            rule.prefixes.push(prefix);
+    claims
+}
+
+/// Reads `20` or `200-209`.
+fn vlans(text: &str, place: &Place<'_>) -> Option<Selector> {
+    let id = |text: &str| text.trim().parse::<u64>().ok();
+    let ids = match text.split_once('-') {
+        Some((first, last)) => id(first).zip(id(last)),
+        None => id(text).map(|id| (id, id)),
+    };
+    let Some((first, last)) = ids else {
+        place.error(format!("`{}` is neither a VLAN id nor a range", text.escape_debug()), "write 20 or \"200-209\"");
+        return None;
+    };
+    if first > last {
+        place.error(format!("the range {first}-{last} runs backwards"), format!("did you mean \"{last}-{first}\"?"));
+        return None;
+    }
+    let vlan = |id: u64| u16::try_from(id).ok().filter(|id| (1..=4094).contains(id));
+    match (vlan(first), vlan(last)) {
+        (Some(first), Some(last)) => Some(Selector::Vlans(first, last)),
+        _ => {
+            let wrong = if vlan(first).is_none() { first } else { last };
+            place.error(format!("{wrong} is no VLAN id"), "VLAN ids go from 1 to 4094");
+            None
         }
     }
-    rule
 }
 
 /// Reads a prefix; one with host bits is told what it should have been.
-pub(super) fn prefix(doc: &Document<'_>, item: &Item<&str>) -> Option<Prefix> {
-    if let Ok(prefix) = item.value.parse() {
+pub(super) fn prefix(text: &str, place: &Place<'_>) -> Option<Prefix> {
+    if let Ok(prefix) = text.parse() {
         return Some(prefix);
     }
-    let nearly = item.value.split_once('/').and_then(|(addr, len)| Prefix::new(addr.parse().ok()?, len.parse().ok()?));
-    let help = nearly.map_or_else(|| "write 10.1.0.0/16 or 2001:db8::/32".to_string(), |p| format!("did you mean `{p}`?"));
-    doc.error(item, format!("`{}` is no address prefix", item.value.escape_debug()), Some(help));
+    let quoted = text.escape_debug();
+    let (addr, len) = text.split_once('/').unwrap_or((text, ""));
+    match (addr.parse::<std::net::IpAddr>(), len.parse::<u8>()) {
+        (Ok(addr), Ok(len)) => match Prefix::new(addr, len) {
+            Some(net) => place.error(format!("`{quoted}` has host bits"), format!("did you mean `{net}`?")),
+            None if addr.is_ipv4() => place.error(format!("`{quoted}` is too long"), "an IPv4 prefix has at most 32 bits"),
+            None => place.error(format!("`{quoted}` is too long"), "an IPv6 prefix has at most 128 bits"),
+        },
+        _ => place.error(format!("`{quoted}` is no address prefix"), "write 10.1.0.0/16 or 2001:db8::/32"),
+    }
     None
 }
 
-/// Two segments may not claim the same thing; a prefix inside another one is fine, because the longest wins.
-fn claim<T>(doc: &Document<'_>, item: &Item<T>, what: String, prefix: Option<Prefix>, segment: &str, claims: &mut Vec<Claim>) {
-    if let Some(old) = claims.iter().find(|c| c.what == what) {
-        doc.error(
-            item,
-            format!("{what} belongs to `{}` already (line {})", old.segment, old.line),
-            Some("each belongs to one segment".into()),
-        );
-    } else if let (Some(prefix), true) = (prefix, claims.iter().any(|c| c.segment != segment)) {
-        let inside = claims.iter().find(|c| c.segment != segment && c.prefix.is_some_and(|p| p.covers(&prefix) || prefix.covers(&p)));
-        if let Some(other) = inside {
-            doc.warn(
-                item,
-                format!("{what} overlaps {} of `{}` (line {})", other.what, other.segment, other.line),
-                Some("the longer prefix wins".into()),
-            );
+/// Holds all segments against each other.
+pub(super) fn resolve(drafts: Vec<Draft<'_>>) -> Segments {
+    let mut segments = Segments::default();
+    let claims: Vec<(usize, Selector)> =
+        drafts.iter().enumerate().flat_map(|(i, d)| d.claims.iter().map(move |(s, _)| (i, s.clone()))).collect();
+    let places: Vec<&Place<'_>> = drafts.iter().flat_map(|d| d.claims.iter().map(|(_, place)| place)).collect();
+    for (at, overlap) in overlaps(&claims) {
+        tell(at, &overlap, |i| (&drafts[claims[i].0].name, &claims[i].1, places[i]));
+    }
+    for (i, draft) in drafts.iter().enumerate() {
+        check_name(draft, &drafts[..i]);
+    }
+    for draft in drafts {
+        let selectors = draft.claims.into_iter().map(|(s, _)| s).collect();
+        segments.add(&draft.name, draft.class.unwrap_or(SegmentClass::Unknown), selectors);
+    }
+    segments
+}
+
+fn check_name(draft: &Draft<'_>, before: &[Draft<'_>]) {
+    let (name, place) = (draft.name.as_str(), &draft.place);
+    place.is_name(name);
+    if let Some(other) = before.iter().find(|d| d.name == name) {
+        place.error(format!("the segment `{name}` is there already ({})", other.place.seen_from(place)), "names are unique over all files");
+    }
+    let derived = name.strip_prefix("vlan-").and_then(|id| id.parse::<u16>().ok());
+    let claimed = |id: u16| draft.claims.iter().any(|(s, _)| matches!(s, Selector::Vlans(a, b) if (*a..=*b).contains(&id)));
+    if RESERVED.contains(&name) || derived.is_some_and(|id| !claimed(id)) {
+        place.error(format!("`{name}` is what outputs call a segment that is not configured"), "choose another name");
+    }
+}
+
+fn tell<'t, 'd: 't>(at: usize, overlap: &Overlap, claim: impl Fn(usize) -> (&'t String, &'t Selector, &'t Place<'d>)) {
+    let (_, selector, place) = claim(at);
+    match overlap {
+        Overlap::Taken(other) => {
+            let (name, taken, there) = claim(*other);
+            let message = if taken == selector {
+                format!("{selector} belongs to `{name}` already ({})", there.seen_from(place))
+            } else {
+                format!("{selector} overlap {taken} of `{name}` ({})", there.seen_from(place))
+            };
+            place.error(message, "each belongs to one segment");
+        }
+        Overlap::Repeated(other) => {
+            let (_, wider, there) = claim(*other);
+            place.warn(format!("{selector} is superfluous: {wider} ({}) says it already", there.seen_from(place)), "remove it");
+        }
+        Overlap::Shadowed(others) => {
+            let list: Vec<String> =
+                others.iter().map(|i| claim(*i)).map(|(n, s, p)| format!("{s} of `{n}` ({})", p.seen_from(place))).collect();
+            place.error(format!("{selector} never matches: longer prefixes cover all of it: {}", list.join(", ")), "remove it");
         }
     }
-    claims.push(Claim { what, prefix, segment: segment.to_string(), line: doc.line_of(item.span.start) });
 }

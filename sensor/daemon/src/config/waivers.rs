@@ -1,112 +1,158 @@
 //! `[[waiver]]`: approved exceptions. Blanket ones are refused.
 
-use std::path::Path;
+use std::time::Duration;
 
-use ringfence_core::diagnostic::{Diagnostics, Document, Section};
+use ringfence_core::diagnostic::Section;
 use ringfence_core::net::Mac;
-use ringfence_core::policy::{Policy, Waiver};
+use ringfence_core::policy::{Policy, Status, Waiver};
 use ringfence_core::time::Timestamp;
 
-/// Words that mean everybody or everything.
-const BLANKET: [&str; 5] = ["*", "all", "any", "everyone", "everybody"];
+use super::place::{Place, Text, required, texts};
+use super::policy::{known_app, known_segment};
 
-/// Reads the waivers of a document. `days_max` is the longest that the policy allows.
-pub(super) fn read(root: &Section<'_>, days_max: u64, policy: &mut Policy) {
-    let doc = root.document();
+/// Words that mean everybody or everything.
+const BLANKET: [&str; 8] = ["*", "all", "any", "everyone", "everybody", "all devices", "all apps", "all segments"];
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A waiver as it was written.
+#[derive(Debug)]
+pub(super) struct Draft<'d> {
+    place: Place<'d>,
+    id: Option<Text<'d>>,
+    holders: Vec<Text<'d>>,
+    apps: Vec<Text<'d>>,
+    segments: Vec<Text<'d>>,
+    approver: Option<Text<'d>>,
+    reason: Option<Text<'d>>,
+    start: Option<(Timestamp, Place<'d>)>,
+    end: Option<(Timestamp, Place<'d>)>,
+}
+
+/// Reads the waivers of a document.
+pub(super) fn read<'d>(root: &Section<'d>, drafts: &mut Vec<Draft<'d>>) {
     for section in root.sections("waiver") {
-        if let Some(waiver) = waiver(doc, &section, days_max, policy) {
-            if policy.waivers.iter().any(|w| w.id == waiver.id) {
-                doc.error(
-                    &section.here(),
-                    format!("waiver `{}` is there twice", waiver.id),
-                    Some("ids are unique; a renewal has its own id".into()),
-                );
-            }
-            policy.waivers.push(waiver);
-        }
+        drafts.push(Draft {
+            place: Place::of(root.document(), &section.here()),
+            id: required(&section, "id"),
+            holders: list(&section, "holders"),
+            apps: list(&section, "apps"),
+            segments: list(&section, "segments"),
+            approver: required(&section, "approver"),
+            reason: required(&section, "reason"),
+            start: moment(&section, "start", Duration::ZERO),
+            end: moment(&section, "end", DAY),
+        });
         section.finish();
     }
 }
 
-/// Reads a file of waivers.
-pub(super) fn read_file(path: &Path, days_max: u64, policy: &mut Policy, diagnostics: &mut Diagnostics) {
-    let Some(text) = super::read(path, diagnostics) else { return };
-    let name = path.display().to_string();
-    let doc = Document::new(&name, &text);
-    let table = doc.parse();
-    let root = doc.root(&table);
-    read(&root, days_max, policy);
-    root.finish();
-    diagnostics.extend(doc.finish());
+/// Names that must be there, one by one.
+fn list<'d>(section: &Section<'d>, key: &str) -> Vec<Text<'d>> {
+    let items = texts(section, key);
+    match section.node(key) {
+        None => section.missing(key),
+        Some(node) if items.is_empty() => Place::of(section.document(), &node).error("names nothing", format!("name the {key} one by one")),
+        Some(_) => {}
+    }
+    let (blanket, named): (Vec<_>, Vec<_>) = items.into_iter().partition(|(t, _)| BLANKET.contains(&t.trim().to_lowercase().as_str()));
+    for (text, place) in blanket {
+        place.error(format!("`{text}`: a blanket waiver is refused"), format!("name the {key} one by one"));
+    }
+    named
 }
 
-fn waiver(doc: &Document<'_>, section: &Section<'_>, days_max: u64, policy: &Policy) -> Option<Waiver> {
-    let id = section.required_text("id");
-    let approver = section.required_text("approver");
-    let reason = section.required_text("reason");
-    let holders = list(doc, section, "holders");
-    for holder in &holders {
-        let known =
-            policy.register.get(holder.value).is_some() || holder.value.strip_prefix("mac:").is_some_and(|m| m.parse::<Mac>().is_ok());
-        if !known && !BLANKET.contains(&holder.value) {
-            let near = ringfence_core::diagnostic::nearest(holder.value, policy.register.devices().map(|d| d.id.as_str()));
-            let help = near.map_or_else(|| "name a device of the register, or mac:ADDRESS".to_string(), |n| format!("did you mean `{n}`?"));
-            doc.error(holder, format!("there is no device `{}`", holder.value.escape_debug()), Some(help));
-        }
+/// A point in time. A plain date is a day in UTC; `of_day` is how far into it the moment lies.
+fn moment<'d>(section: &Section<'d>, key: &str, of_day: Duration) -> Option<(Timestamp, Place<'d>)> {
+    if section.node(key).is_none() {
+        let help = if key == "end" { "a waiver without an end is refused: write 2026-06-30" } else { "write 2026-03-01" };
+        Place::new(section.document(), section.span.clone(), format!("{}.{key}", section.key)).error("is missing", help);
     }
-    let apps = list(doc, section, "apps");
-    let segments = list(doc, section, "segments");
-    for segment in segments.iter().filter(|s| !BLANKET.contains(&s.value)) {
-        super::policy::known_segment(doc, segment, policy);
-    }
-    let (start, end) = (moment(doc, section, "start"), moment(doc, section, "end"));
-    if let (Some(start), Some(end)) = (start, end) {
-        let days = end.since(start).as_secs() / 86_400;
-        if end <= start {
-            doc.error(&section.here(), format!("ends ({end}) before it starts ({start})"), None);
-        } else if days > days_max {
-            doc.error(
-                &section.here(),
-                format!("lasts {days} days, the policy allows {days_max}"),
-                Some("shorten it, and renew it when the time comes".into()),
+    let item = section.moment(key)?;
+    let place = Place::of(section.document(), &item);
+    let text = item.value.as_str();
+    match Timestamp::parse(text) {
+        Some(day) if text.len() == 10 => return Some((day.after(of_day), place)),
+        Some(at) => return Some((at, place)),
+        None if Timestamp::parse(&format!("{text}Z")).is_some() => {
+            place.error(
+                format!("`{text}` does not say in which zone"),
+                format!("a time needs its offset: {text}Z for UTC, or {text}+01:00"),
             );
         }
+        None => place.error(format!("`{}` is no date", text.escape_debug()), "write 2026-06-30 or 2026-06-30T18:00:00+02:00"),
     }
-    let texts = |items: &[ringfence_core::diagnostic::Item<&str>]| items.iter().map(|i| i.value.to_string()).collect();
-    Some(Waiver {
-        id: id?.value.to_string(),
-        holders: texts(&holders),
-        apps: texts(&apps),
-        segments: texts(&segments),
-        approver: approver?.value.to_string(),
-        reason: reason?.value.to_string(),
-        start: start?,
-        end: end?,
-    })
+    None
 }
 
-fn list<'d>(doc: &Document<'_>, section: &Section<'d>, key: &str) -> Vec<ringfence_core::diagnostic::Item<&'d str>> {
-    let items = section.texts(key);
-    if items.as_ref().is_none_or(Vec::is_empty) {
-        section.missing(key);
+/// Holds all waivers against the register, the segments and the policy.
+pub(super) fn resolve(drafts: Vec<Draft<'_>>, policy: &Policy, apps: &[String], days_max: u64) -> Vec<Waiver> {
+    let mut waivers: Vec<(Waiver, Place<'_>)> = Vec::new();
+    for draft in drafts {
+        if let Some((id, place)) = draft.id.as_ref().filter(|(id, place)| place.is_name(id))
+            && let Some((_, there)) = waivers.iter().find(|(w, _)| w.id == *id)
+        {
+            place
+                .error(format!("the waiver `{id}` is there already ({})", there.seen_from(place)), "ids are unique; a renewal has its own");
+        }
+        draft.apps.iter().for_each(|app| known_app(app, apps));
+        draft.segments.iter().for_each(|segment| known_segment(segment, &policy.segments));
+        check_length(&draft, days_max);
+        check_sense(&draft, policy);
+        let holders: Vec<String> = draft.holders.iter().filter_map(|h| holder(h, policy)).collect();
+        let plain = |texts: Vec<Text<'_>>| texts.into_iter().map(|(t, _)| t).collect::<Vec<_>>();
+        let whole = draft.id.zip(draft.approver).zip(draft.reason).zip(draft.start).zip(draft.end);
+        if let Some(((((id, approver), reason), start), end)) = whole {
+            let (apps, segments) = (plain(draft.apps), plain(draft.segments));
+            let waiver = Waiver { id: id.0, holders, apps, segments, approver: approver.0, reason: reason.0, start: start.0, end: end.0 };
+            waivers.push((waiver, draft.place));
+        }
     }
-    let items = items.unwrap_or_default();
-    for item in items.iter().filter(|i| BLANKET.contains(&i.value)) {
-        doc.error(item, "a blanket waiver is refused", Some(format!("name the {key} one by one")));
-    }
-    items
+    waivers.into_iter().map(|(waiver, _)| waiver).collect()
 }
 
-fn moment(doc: &Document<'_>, section: &Section<'_>, key: &str) -> Option<Timestamp> {
-    let item = section.moment(key);
-    if item.is_none() && section.node(key).is_none() {
-        section.missing(key);
+/// A device of the register, or `mac:` and an address.
+fn holder((text, place): &Text<'_>, policy: &Policy) -> Option<String> {
+    if policy.register.get(text).is_some() {
+        return Some(text.clone());
     }
-    let item = item?;
-    let parsed = Timestamp::parse(&item.value);
-    if parsed.is_none() {
-        let help = "write 2026-06-30 or 2026-06-30T18:00:00+02:00; a time needs its offset";
-        doc.error(&item, format!("`{}` is no date", item.value.escape_debug()), Some(help.into()));
+    if let Some(mac) = text.strip_prefix("mac:") {
+        return super::devices::mac(mac, place).map(|mac| format!("mac:{mac}"));
     }
-    parsed
+    match text.parse::<Mac>() {
+        Ok(mac) => place.error(format!("there is no device `{text}`"), format!("did you mean `mac:{mac}`?")),
+        Err(()) => {
+            let ids = policy.register.devices().map(|d| d.id.as_str());
+            place.unknown("device", text, ids, "name a device of the register, or mac:02:00:5e:10:00:01");
+        }
+    }
+    None
+}
+
+fn check_length(draft: &Draft<'_>, days_max: u64) {
+    let (Some((start, _)), Some((end, place))) = (&draft.start, &draft.end) else { return };
+    let length = end.since(*start);
+    if length.is_zero() {
+        place.error("ends before it starts", "the end lies after the start");
+    } else if length > DAY.saturating_mul(u32::try_from(days_max).unwrap_or(u32::MAX)) {
+        let days = length.as_secs().div_ceil(DAY.as_secs());
+        let help = "shorten it, and renew it when the time comes (policy.waiver_days_max)";
+        place.error(format!("lasts {days} days, the policy allows {days_max}"), help);
+    }
+}
+
+/// A waiver where none is possible is void; where none is needed it says nothing.
+fn check_sense(draft: &Draft<'_>, policy: &Policy) {
+    for (segment, place) in &draft.segments {
+        let Some(id) = policy.segments.by_name(segment) else { continue };
+        for (app, _) in &draft.apps {
+            let standing = policy.standing(app, policy.segment(id));
+            if standing.status == Status::Banned && !standing.waivable {
+                let message = format!("{app} is banned in `{segment}` by the line {}: no waiver is possible", standing.line);
+                place.error(message, "remove the waiver, or change the line to separate_device");
+            } else if !standing.waivable {
+                place.warn(format!("{app} needs no waiver in `{segment}`: {}", standing.line), "remove the segment");
+            }
+        }
+    }
 }
