@@ -9,7 +9,7 @@ use ringfence_tests::sensor::{Json, run};
 use ringfence_tests::{office, root};
 
 /// What an expected line and a finding are compared by.
-const KEYS: [&str; 8] = ["device", "segment", "app", "surface", "level", "verdict", "instances", "others"];
+const KEYS: [&str; 9] = ["device", "segment", "app", "surface", "level", "verdict", "instances", "others", "flows"];
 
 fn shown(finding: &Json, keys: &BTreeSet<&str>) -> String {
     let device = &finding["device"];

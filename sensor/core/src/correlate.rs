@@ -106,11 +106,7 @@ impl Correlator {
                 let entry = self.entry(&flow);
                 entry.last = entry.last.max(last);
             }
-            Evidence::Traffic { flow, last, bytes, ended } => {
-                if let Some(entry) = self.flows.get_mut(&flow) {
-                    (entry.last, entry.bytes, entry.ended) = (entry.last.max(last), bytes, ended);
-                }
-            }
+            Evidence::Traffic { flow, last, bytes, named, ended } => self.traffic(flow, last, bytes, named, ended),
             Evidence::Bound(bound) => self.bound(*bound),
             Evidence::Suffix(suffix) => self.suffix(&suffix),
             Evidence::Presence { ts, mac, addr, interface, path } => self.present(ts, mac, addr, interface, &path),
@@ -171,6 +167,15 @@ impl Correlator {
             }
         }
         self.entry(&sign.flow).add(&sign);
+    }
+
+    fn traffic(&mut self, id: FlowId, last: Timestamp, bytes: [u64; 2], named: bool, ended: bool) {
+        let Some(entry) = self.flows.get_mut(&id) else { return };
+        (entry.last, entry.bytes, entry.named, entry.ended) = (entry.last.max(last), bytes, named, ended);
+        if ended && named && entry.signs.is_empty() {
+            // A flow to a learned address that turned out to be for somebody else.
+            self.flows.remove(&id);
+        }
     }
 
     fn answer(&mut self, ts: Timestamp, flow: &FlowMeta, indicator: IndicatorId, addr: IpAddr, ttl_secs: u32) {

@@ -85,6 +85,8 @@ pub enum Evidence {
         last: Timestamp,
         /// Bytes from and to the client.
         bytes: [u64; 2],
+        /// A server name was seen in it (which one is nobody's business here).
+        named: bool,
         /// Nothing more will come.
         ended: bool,
     },

@@ -14,7 +14,7 @@ use crate::coverage::Blind;
 use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload, Tcp, Udp};
 use crate::dissect::{Carrier, Direction, Input};
 use crate::evidence::Evidence;
-use crate::flow::{Flow, FlowKey, FlowTable, Fragments, Segment};
+use crate::flow::{Flow, FlowIndex, FlowKey, FlowTable, Fragments, Segment};
 use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
 use crate::net::{Endpoint, Transport};
 use crate::record::Record;
@@ -65,6 +65,8 @@ struct FlowState {
     client: Option<Direction>,
     /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
     matters: bool,
+    /// A server name was seen.
+    named: bool,
 }
 
 impl Worker {
@@ -218,12 +220,17 @@ impl Worker {
         let (src, dst) = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
         let key = FlowKey::new(src, dst, Transport::Tcp);
         let opens = tcp.flags.syn && !tcp.flags.ack;
-        let restarts = opens && self.flows.touch(&key).is_some_and(|f| f.state.restarts(f.opener == src, tcp.seq));
-        if let Some(old) = restarts.then(|| self.flows.remove(&key)).flatten() {
-            self.close(old, output);
+        let mut at = self.flows.touch(&key);
+        let restarts = |f: &mut Flow<FlowState>| f.state.restarts(f.opener == src, tcp.seq);
+        if opens && at.and_then(|at| self.flows.get(at)).is_some_and(restarts) {
+            at = None;
+            if let Some(old) = self.flows.remove(&key) {
+                self.close(old, output);
+            }
         }
-        let direction = self.track(&key, packet, (src, dst), opens, output);
-        let Some(flow) = self.flows.touch(&key) else { return };
+        let at = at.unwrap_or_else(|| self.open(key, packet, (src, dst), opens, output));
+        let Some(flow) = self.flows.get(at) else { return };
+        let direction = track(flow, packet, (src, dst), opens);
         let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
         let cut = tcp.wire_len as usize > tcp.payload.len();
         let rules = Arc::clone(&self.rules);
@@ -234,40 +241,15 @@ impl Worker {
     fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
         let key = FlowKey::new(src, dst, Transport::Udp);
-        let direction = self.track(&key, packet, (src, dst), false, output);
-        let Some(flow) = self.flows.touch(&key) else { return };
+        let at = self.flows.touch(&key).unwrap_or_else(|| self.open(key, packet, (src, dst), false, output));
+        let Some(flow) = self.flows.get(at) else { return };
+        let direction = track(flow, packet, (src, dst), false);
         let rules = Arc::clone(&self.rules);
         let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
         conversation::datagram(flow, direction, packet.ts, udp.payload, &mut emitter);
     }
 
-    /// Finds or opens the flow of a packet, counts the packet, and says which way it goes.
-    fn track(&mut self, key: &FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opens: bool, output: &mut dyn Output) -> Direction {
-        if self.flows.touch(key).is_none() {
-            self.open(*key, packet, ends, opens, output);
-        }
-        let Some(flow) = self.flows.touch(key) else { return Direction::Forward };
-        if opens && !flow.opened {
-            flow.opened = true;
-            if flow.opener != ends.0 && flow.packets.iter().sum::<u64>() > 0 {
-                flow.reverse();
-            }
-        }
-        let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
-        flow.last = flow.last.max(packet.ts);
-        if let Some(bytes) = flow.bytes.get_mut(side) {
-            *bytes = bytes.saturating_add(u64::from(packet.wire_len));
-        }
-        if let Some(packets) = flow.packets.get_mut(side) {
-            *packets += 1;
-        }
-        if let (Some(mac), Some(macs)) = (flow.macs.get_mut(side), packet.macs) {
-            mac.get_or_insert(macs.src);
-        }
-        direction
-    }
-
-    fn open(&mut self, key: FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool, output: &mut dyn Output) {
+    fn open(&mut self, key: FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool, output: &mut dyn Output) -> FlowIndex {
         let transport = if matches!(packet.body, Body::Ip(Ip { payload: Payload::Tcp(_), .. })) { Transport::Tcp } else { Transport::Udp };
         let flow = Flow {
             id: self.next_flow,
@@ -285,16 +267,40 @@ impl Worker {
             state: FlowState { conversation: Some(Box::default()), ..FlowState::default() },
         };
         self.next_flow += 1;
-        if let Some(evicted) = self.flows.insert(key, flow) {
+        let (at, evicted) = self.flows.insert(key, flow);
+        if let Some(evicted) = evicted {
             self.tally.limit(Limit::Flows);
             self.close(evicted, output);
         }
         let (index, watch) = (self.index, Arc::clone(&self.watch));
         let watched = watch.has_addr(ends.0.addr) || watch.has_addr(ends.1.addr);
-        if let (true, Some(flow)) = (watched, self.flows.touch(&key)) {
+        if let (true, Some(flow)) = (watched, self.flows.get(at)) {
             watch::contact(index, flow, &watch, output);
         }
+        at
     }
+}
+
+/// Counts a packet of a flow, and says which way it goes.
+fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opens: bool) -> Direction {
+    if opens && !flow.opened {
+        flow.opened = true;
+        if flow.opener != ends.0 && flow.packets.iter().sum::<u64>() > 0 {
+            flow.reverse();
+        }
+    }
+    let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
+    flow.last = flow.last.max(packet.ts);
+    if let Some(bytes) = flow.bytes.get_mut(side) {
+        *bytes = bytes.saturating_add(u64::from(packet.wire_len));
+    }
+    if let Some(packets) = flow.packets.get_mut(side) {
+        *packets += 1;
+    }
+    if let (Some(mac), Some(macs)) = (flow.macs.get_mut(side), packet.macs) {
+        mac.get_or_insert(macs.src);
+    }
+    direction
 }
 
 impl FlowState {

@@ -132,3 +132,49 @@ fn file(path: &Path, diagnostics: &mut Diagnostics) -> Option<(String, String)> 
         Err(error) => refuse(format!("cannot be read: {error}"), "make it readable for this user"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_rules_are_right_and_tested() {
+        let store = RulesStore::load(None).expect("no errors");
+        assert!(store.warnings.problems().is_empty(), "{:?}", store.warnings.problems());
+        let failures = store.set.run_tests(&fields());
+        assert!(failures.is_empty(), "{failures:#?}");
+        let coverage = store.set.coverage();
+        assert!(coverage.without_hits.is_empty() && coverage.without_misses.is_empty(), "{coverage:?}");
+        assert_eq!(store.version, RulesStore::load(None).expect("again").version);
+    }
+
+    /// What the rule author's page shows is what works.
+    #[test]
+    fn examples_of_the_handbook() {
+        let page = include_str!("../../../rules/README.md");
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(examples.len() >= 3);
+        for (i, example) in examples.iter().enumerate() {
+            fs::write(dir.path().join(format!("{i}.toml")), example).expect("written");
+        }
+        let store = RulesStore::load(Some(dir.path())).expect("no errors");
+        let failures = store.set.run_tests(&fields());
+        assert!(store.warnings.problems().is_empty() && failures.is_empty(), "{failures:#?}");
+        let coverage = store.set.coverage();
+        assert!(coverage.without_hits.is_empty() && coverage.without_misses.is_empty(), "{coverage:?}");
+        assert!(store.set.rules().all(|(_, r)| &*r.indicator.id != "wechat.user-agent"), "switched off");
+        assert_ne!(store.version, RulesStore::load(None).expect("shipped").version);
+    }
+
+    #[test]
+    fn a_site_folder_may_be_called_rules() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let rules = dir.path().join("rules");
+        fs::create_dir(&rules).expect("created");
+        let own = "app = \"wechat\"\nsource = \"us\"\n[[names]]\nid = \"wechat.site.web\"\nclass = \"web-client\"\nsurface = \"web\"\nconfidence = \"low\"\nnames = [\"web.wechat.com\"]\n";
+        fs::write(rules.join("own.toml"), own).expect("written");
+        let store = RulesStore::load(Some(&rules)).expect("the site's word is last");
+        assert!(store.set.run_tests(&fields()).is_empty(), "the shipped test of that name is no failure");
+    }
+}

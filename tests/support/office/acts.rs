@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::names::{GAME, MAIL, ORDINARY, QQ, SDK, TIKTOK, WEB, WECHAT, WECHAT_INTERNATIONAL, WECHAT_MEDIA, WECOM};
+use super::names::{GAME, JS_SDK, MAIL, ORDINARY, QQ, SDK, TIKTOK, WEB, WECHAT, WECHAT_INTERNATIONAL, WECHAT_MEDIA, WECOM};
 use super::{GUEST, SERVERS, START};
 use crate::host::{Host, Lab};
 use crate::mmtls::{self, Installation, Start};
@@ -92,6 +92,15 @@ pub fn web_wechat(host: &mut Host, lab: &mut Lab) {
     }
     at(host, 60);
     host.quic(lab, WEB[3], Version::V2, Shape::default());
+    at(host, 61);
+    host.browse(lab, JS_SDK);
+    // A connection that the browser opened ahead and never used, and another site on the same front end.
+    let front = server(lab, WEB[0], 443);
+    let mut talk = host.talk(front);
+    talk.wait(Duration::from_secs(10)).close(Side::Client);
+    host.play(lab, &talk);
+    let hello = ClientHello::browser(ORDINARY[6], &["h2", "http/1.1"], &mut host.rng);
+    host.tls(lab, &hello, front, 1);
 }
 
 /// The browser client on a device that also reads the organisation's mail.

@@ -51,6 +51,9 @@ pub const WECHAT_MEDIA: [&str; 6] =
 /// The browser client.
 pub const WEB: [&str; 4] = ["web.wechat.com", "login.web.wechat.com", "webpush.web.wechat.com", "file.web.wechat.com"];
 
+/// The script library that web pages of anyone use as well.
+pub const JS_SDK: &str = "res.wx.qq.com";
+
 /// WeCom.
 pub const WECOM: [&str; 3] = ["i.work.weixin.qq.com", "live.work.weixin.qq.com", "gap.work.weixin.qq.com"];
 
@@ -80,6 +83,7 @@ pub fn settle(lab: &mut Lab) {
     lab.place(wechat(30), None, &WECHAT_INTERNATIONAL);
     lab.place(wechat(40), None, &WECHAT_MEDIA);
     lab.place(wechat(60), None, &WEB);
+    lab.place(wechat(70), None, &[JS_SDK]);
     lab.place(wechat(80), None, &WECOM);
     lab.place(wechat(100), None, &QQ);
     lab.place(wechat(130), Some("gz.file.myqcloud.com"), &GAME);

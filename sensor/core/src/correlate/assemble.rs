@@ -20,7 +20,8 @@ use super::{Correlator, Report};
 /// The app's name where there is none: a disguise, or a device that merely appears.
 const NO_APP: &str = "none";
 
-type Accounts = BTreeMap<(DeviceId, Subject), Account>;
+/// Accounts by device, then by what they are about.
+type Accounts = BTreeMap<DeviceId, BTreeMap<Subject, Account>>;
 
 type Levels = BTreeMap<(DeviceId, Subject), Level>;
 
@@ -42,8 +43,11 @@ impl Correlator {
         }
         let works = self.work_services(&roster);
         let mut report = Report::default();
-        for ((device, subject), account) in &accounts {
-            self.judge((*device, subject, account), &accounts, &works, &roster, &mut report);
+        for (device, own) in &accounts {
+            let who = who(&roster, *device);
+            for (subject, account) in own {
+                self.judge(&who, (subject, account), own, works.get(device).copied(), &mut report);
+            }
         }
         self.judge_presence(&accounts, &roster, &mut report);
         report.findings.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
@@ -52,7 +56,10 @@ impl Correlator {
     }
 
     fn levels(&self, accounts: &Accounts) -> Levels {
-        accounts.iter().map(|(key, account)| (key.clone(), account.scale.level())).collect()
+        let of_device = |(device, own): (&DeviceId, &BTreeMap<Subject, Account>)| {
+            own.iter().map(|(subject, account)| ((*device, subject.clone()), account.scale.level())).collect::<Vec<_>>()
+        };
+        accounts.iter().flat_map(of_device).collect()
     }
 
     /// Books what a flow itself shows.
@@ -88,17 +95,18 @@ impl Correlator {
                     sign.last
                 },
             };
-            book(accounts.entry((device, subject)).or_default(), flow, &claim, indicator);
+            book(accounts.entry(device).or_default().entry(subject).or_default(), flow, &claim, indicator);
         }
     }
 
     /// Books a nameless flow to a learned address, for subjects that something else has started.
     fn book_learned(&self, id: FlowId, scope: Scope, before: &Levels, roster: &Roster<'_>, accounts: &mut Accounts) {
         let Some(flow) = self.flows.get(&id) else { return };
-        let named = flow.signs.iter().any(|s| {
-            let indicator = self.rules.indicator(s.indicator);
-            matches!(indicator.effect, Effect::Evidence | Effect::Disguise) && indicator.family_on(s.field) != Family::Structure
-        });
+        let named = flow.named
+            || flow.signs.iter().any(|s| {
+                let indicator = self.rules.indicator(s.indicator);
+                matches!(indicator.effect, Effect::Evidence | Effect::Disguise) && indicator.family_on(s.field) != Family::Structure
+            });
         if named {
             return;
         }
@@ -128,7 +136,7 @@ impl Correlator {
                 first: flow.meta.first,
                 last: flow.last,
             };
-            book(accounts.entry((device, subject)).or_default(), flow, &claim, indicator);
+            book(accounts.entry(device).or_default().entry(subject).or_default(), flow, &claim, indicator);
         }
     }
 
@@ -147,10 +155,10 @@ impl Correlator {
 
     fn judge(
         &self,
-        (device, subject, account): (DeviceId, &Subject, &Account),
-        accounts: &Accounts,
-        works: &BTreeMap<DeviceId, Timestamp>,
-        roster: &Roster<'_>,
+        who: &DeviceFacts,
+        (subject, account): (&Subject, &Account),
+        own: &BTreeMap<Subject, Account>,
+        work_service: Option<Timestamp>,
         report: &mut Report,
     ) {
         let level = account.scale.level();
@@ -159,7 +167,6 @@ impl Correlator {
         }
         for (segment, usage) in &account.segments {
             let Some((first, last)) = usage.span else { continue };
-            let who = who(roster, device);
             let case = Case {
                 app: &subject.app,
                 surface: subject.surface,
@@ -169,26 +176,14 @@ impl Correlator {
                 device_keys: std::slice::from_ref(&who.key),
                 first_seen: first,
                 last_seen: last,
-                exposure: self.exposure(device, &subject.app, *segment, last, accounts),
-                work_service: works.get(&device).copied(),
+                exposure: exposure(own, &subject.app, *segment, last),
+                work_service,
                 disguise: subject.surface.is_none(),
                 presence_only: false,
             };
             let judgement = self.policy.judge(&case);
-            self.state(who, subject, (*segment, usage), (level, account.scale.confidence()), judgement, report);
+            self.state(who.clone(), subject, (*segment, usage), (level, account.scale.confidence()), judgement, report);
         }
-    }
-
-    /// The latest confirmed use of an app by a device in another segment, not after `until`.
-    fn exposure(&self, device: DeviceId, app: &str, segment: SegmentId, until: Timestamp, accounts: &Accounts) -> Option<Timestamp> {
-        accounts
-            .iter()
-            .filter(|((d, s), a)| *d == device && *s.app == *app && a.scale.level() == Level::Confirmed)
-            .flat_map(|(_, a)| a.segments.iter().filter(|(id, _)| **id != segment))
-            .filter_map(|(_, usage)| usage.span)
-            .filter(|(first, _)| *first <= until)
-            .map(|(_, last)| last.min(until))
-            .max()
     }
 
     /// Devices that are separate, or have used an app lately, and appear where they should not, silent or not.
@@ -200,15 +195,14 @@ impl Correlator {
         }
         for ((device, segment), (first, last)) in places {
             let used_here = |a: &Account| a.scale.level() > Level::None && a.segments.contains_key(&segment);
-            if accounts.iter().any(|((d, s), a)| *d == device && s.surface.is_some() && used_here(a)) {
+            let nothing = BTreeMap::new();
+            let own = accounts.get(&device).unwrap_or(&nothing);
+            if own.iter().any(|(s, a)| s.surface.is_some() && used_here(a)) {
                 continue;
             }
             let who = who(roster, device);
-            let exposed = accounts
-                .keys()
-                .filter(|(d, s)| *d == device && s.surface.is_some())
-                .filter_map(|(_, s)| self.exposure(device, &s.app, segment, last, accounts).map(|at| (at, s.clone())))
-                .max_by_key(|(at, _)| *at);
+            let apps = own.keys().filter(|s| s.surface.is_some());
+            let exposed = apps.filter_map(|s| exposure(own, &s.app, segment, last).map(|at| (at, s.clone()))).max_by_key(|(at, _)| *at);
             let subject = Subject { app: exposed.as_ref().map_or(NO_APP.into(), |(_, s)| s.app.clone()), surface: None };
             let case = Case {
                 app: &subject.app,
@@ -332,6 +326,17 @@ fn who(roster: &Roster<'_>, device: DeviceId) -> DeviceFacts {
         confidence: view.confidence,
         reasons: view.reasons,
     }
+}
+
+/// The latest confirmed use of an app in another segment, not after `until`.
+fn exposure(own: &BTreeMap<Subject, Account>, app: &str, segment: SegmentId, until: Timestamp) -> Option<Timestamp> {
+    own.iter()
+        .filter(|(s, a)| *s.app == *app && a.scale.level() == Level::Confirmed)
+        .flat_map(|(_, a)| a.segments.iter().filter(|(id, _)| **id != segment))
+        .filter_map(|(_, usage)| usage.span)
+        .filter(|(first, _)| *first <= until)
+        .map(|(_, last)| last.min(until))
+        .max()
 }
 
 /// How many installations there are at least: distinct tickets of the kind that has most.

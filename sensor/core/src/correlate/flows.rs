@@ -36,6 +36,8 @@ pub(super) struct FlowEntry {
     pub(super) last: Timestamp,
     pub(super) bytes: [u64; 2],
     pub(super) ended: bool,
+    /// A server name was seen in it, whether or not a rule knows it: no address explains it.
+    pub(super) named: bool,
     pub(super) signs: Vec<FlowSign>,
     pub(super) beside: Vec<(&'static Field, Box<str>)>,
     pub(super) installations: Vec<u64>,
@@ -50,6 +52,7 @@ impl FlowEntry {
             last: meta.first,
             bytes: [0; 2],
             ended: false,
+            named: false,
             signs: Vec::new(),
             beside: Vec::new(),
             installations: Vec::new(),

@@ -22,4 +22,4 @@ mod table;
 pub use fragments::Fragments;
 pub use key::FlowKey;
 pub use stream::{Half, Segment};
-pub use table::{Flow, FlowTable};
+pub use table::{Flow, FlowIndex, FlowTable};

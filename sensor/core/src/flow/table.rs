@@ -38,6 +38,10 @@ pub struct Flow<S> {
     pub state: S,
 }
 
+/// Where a flow is, until it is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowIndex(u32);
+
 const NIL: u32 = u32::MAX;
 
 #[derive(Debug)]
@@ -103,18 +107,23 @@ impl<S> FlowTable<S> {
         self.newest = at;
     }
 
-    /// The flow of a key; it becomes the newest.
-    pub fn touch(&mut self, key: &FlowKey) -> Option<&mut Flow<S>> {
+    /// Finds the flow of a key; it becomes the newest.
+    pub fn touch(&mut self, key: &FlowKey) -> Option<FlowIndex> {
         let at = *self.index.get(key)?;
         if self.newest != at {
             self.unlink(at);
             self.link_newest(at);
         }
-        self.slot(at).map(|s| &mut s.flow)
+        Some(FlowIndex(at))
     }
 
-    /// Puts a flow in as the newest. When the table is full the quietest flow comes back.
-    pub fn insert(&mut self, key: FlowKey, flow: Flow<S>) -> Option<Flow<S>> {
+    /// The flow at a place.
+    pub fn get(&mut self, at: FlowIndex) -> Option<&mut Flow<S>> {
+        self.slot(at.0).map(|s| &mut s.flow)
+    }
+
+    /// Puts a flow in as the newest: where it is, and the quietest flow when the table was full.
+    pub fn insert(&mut self, key: FlowKey, flow: Flow<S>) -> (FlowIndex, Option<Flow<S>>) {
         let replaced = self.remove(&key);
         let evicted = if replaced.is_none() && self.index.len() >= self.capacity { self.pop_oldest() } else { replaced };
         let slot = Some(Slot { key, newer: NIL, older: NIL, flow });
@@ -128,7 +137,7 @@ impl<S> FlowTable<S> {
         }
         self.index.insert(key, at);
         self.link_newest(at);
-        evicted
+        (FlowIndex(at), evicted)
     }
 
     /// Takes a flow out.
@@ -191,11 +200,11 @@ mod tests {
         let mut table = FlowTable::new(3);
         for port in [10, 11, 12] {
             let (key, f) = flow(port, u64::from(port));
-            assert!(table.insert(key, f).is_none());
+            assert!(table.insert(key, f).1.is_none());
         }
         assert!(table.touch(&flow(10, 0).0).is_some());
         let (key, f) = flow(13, 13);
-        assert_eq!(table.insert(key, f).map(|f| f.state), Some(11));
+        assert_eq!(table.insert(key, f).1.map(|f| f.state), Some(11));
         assert_eq!(table.remove(&flow(10, 0).0).map(|f| f.state), Some(10));
         assert_eq!(table.len(), 2);
         assert!(table.pop_idle(Timestamp::from_secs_nanos(20, 0), Duration::from_secs(8)).is_none());
@@ -203,7 +212,7 @@ mod tests {
         assert_eq!(table.pop_oldest().map(|f| f.state), Some(13));
         assert!(table.pop_oldest().is_none() && table.is_empty());
         let (key, f) = flow(14, 14);
-        assert!(table.insert(key, f).is_none());
+        assert!(table.insert(key, f).1.is_none());
         assert_eq!(table.iter_mut().count(), 1);
     }
 }

@@ -4,7 +4,7 @@ use crate::field::{Field, FieldKind, Value};
 
 use super::file::Rule;
 use super::indicator::IndicatorId;
-use super::set::{RuleSet, SERVER};
+use super::set::RuleSet;
 
 /// A test in a rule file that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,8 @@ impl RuleSet {
         for (id, rule) in self.rules() {
             for (values, wanted) in [(&rule.hits, true), (&rule.misses, false)] {
                 for value in values {
-                    if let Some(what) = self.test(id, rule, value, wanted, fields) {
+                    let what = tried_on(rule, fields).into_iter().find_map(|field| self.test(id, rule, value, wanted, field));
+                    if let Some(what) = what {
                         let i = &rule.indicator;
                         let (file, indicator) = (i.file.to_string(), i.id.to_string());
                         failures.push(TestFailure { file, line: i.line, indicator, value: value.to_string(), what });
@@ -52,10 +53,9 @@ impl RuleSet {
         failures
     }
 
-    /// What is wrong with the outcome, if anything.
-    fn test(&self, id: IndicatorId, rule: &Rule, value: &str, wanted: bool, fields: &[&'static Field]) -> Option<String> {
-        let name_field = fields.iter().copied().find(|f| f.kind == FieldKind::Name);
-        let field = rule.fields.first().copied().or(name_field).unwrap_or(&SERVER);
+    /// What is wrong with the outcome, if anything. Where a site's rule fires instead of a shipped one, nothing is: that is
+    /// what it was written for.
+    fn test(&self, id: IndicatorId, rule: &Rule, value: &str, wanted: bool, field: &'static Field) -> Option<String> {
         let value = match field.kind {
             FieldKind::Address => match value.parse() {
                 Ok(addr) => Value::Address(addr),
@@ -68,6 +68,7 @@ impl RuleSet {
         let others: Vec<String> = fired.iter().map(|i| self.indicator(*i).id.to_string()).collect();
         match (fired.contains(&id), wanted) {
             (true, true) | (false, false) => None,
+            (false, true) if !rule.site && fired.iter().any(|i| self.rule(*i).is_some_and(|r| r.site)) => None,
             (false, true) if others.is_empty() => Some("hits nothing".into()),
             (false, true) => Some(format!("hits {} instead", others.join(", "))),
             (true, false) => Some("hits it".into()),
@@ -90,4 +91,9 @@ impl RuleSet {
         }
         coverage
     }
+}
+
+/// The fields on which a rule's values are tried: its own, or every one that holds host names.
+fn tried_on(rule: &Rule, fields: &[&'static Field]) -> Vec<&'static Field> {
+    if rule.fields.is_empty() { fields.iter().copied().filter(|f| f.kind == FieldKind::Name).collect() } else { rule.fields.clone() }
 }

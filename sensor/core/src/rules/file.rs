@@ -1,12 +1,12 @@
 //! One rule file: text in, rules and every problem out.
 
-use crate::diagnostic::{Diagnostics, Document, Item, Section, nearest};
+use crate::diagnostic::{Diagnostics, Document, Item, Node, Section, nearest};
 use crate::field::{Family, Field, FieldKind};
 use crate::net::Prefix;
 
 use super::indicator::{Effect, Indicator, Maturity, Surface, Teaches};
-use super::names::{self, BadName};
-use super::scale::{Confidence, weights};
+use super::names;
+use super::scale::{Confidence, WEB_CLIENT, weights};
 
 /// A pattern on one kind of field.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,8 @@ pub struct Rule {
     pub hits: Vec<Box<str>>,
     /// Values that must not.
     pub misses: Vec<Box<str>>,
+    /// Stands in a site's own file.
+    pub site: bool,
 }
 
 /// A rule file that was read.
@@ -47,6 +49,8 @@ pub struct RuleFile {
     pub title: String,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
+    /// Indicators of an earlier layer that it switches off, each with its line.
+    pub disable: Vec<(Box<str>, usize)>,
 }
 
 const EFFECTS: [(&str, Effect); 3] = [("evidence", Effect::Evidence), ("disguise", Effect::Disguise), ("context", Effect::Context)];
@@ -84,9 +88,10 @@ impl RuleFile {
         let mut rules = Vec::new();
         rules.extend(root.sections("names").into_iter().filter_map(|s| reader.names(s)));
         rules.extend(root.sections("sign").into_iter().filter_map(|s| reader.sign(s)));
+        let disable = root.texts("disable").unwrap_or_default().iter().map(|id| (id.value.into(), doc.line_of(id.span.start))).collect();
         root.finish();
         diagnostics.extend(doc.finish());
-        RuleFile { name: name.to_string(), title, rules }
+        RuleFile { name: name.to_string(), title, rules, disable }
     }
 }
 
@@ -122,26 +127,38 @@ impl<'d> Reader<'d> {
             section.missing("names");
         }
         for item in listed {
+            let pattern = Pattern::Name(item.value.into());
             match names::validate(item.value) {
-                Ok(()) => rule.patterns.push(Pattern::Name(item.value.into())),
-                Err(bad) => self.bad_name(&item, bad),
+                Ok(()) if rule.patterns.contains(&pattern) => {
+                    self.doc.error(&item, format!("`{}` stands here twice", item.value), Some("remove one of them".into()));
+                }
+                Ok(()) => {
+                    self.doubt_star(&item);
+                    rule.patterns.push(pattern);
+                }
+                Err(bad) => self.doc.error(&item, format!("`{}` {}", item.value.escape_debug(), bad.what), Some(bad.help)),
             }
         }
-        rule.fields = self.field_list(&section);
+        rule.fields = self.name_fields(&section);
+        self.check_web_client(&section, &rule.indicator);
         section.finish();
         (!rule.patterns.is_empty()).then_some(rule)
     }
 
-    fn bad_name(&self, item: &Item<&str>, bad: BadName) {
-        let (what, help) = match bad {
-            BadName::Malformed => {
-                ("is no host name pattern", Some("write `name.example`, `.example` for a name and all below it, or `*end.example`"))
-            }
-            BadName::Star => ("may have one `*`, in its first label only", Some("write `*long.weixin.qq.com`")),
-            BadName::TooShort => ("would match a whole top-level domain", Some("name at least two labels")),
-            BadName::Case => ("must be in lower case", Some("names are compared without regard to case")),
-        };
-        self.doc.error(item, format!("`{}` {what}", item.value.escape_debug()), help.map(str::to_string));
+    /// `*.example.org` is one label more than `example.org`, which is seldom what was meant.
+    fn doubt_star(&self, item: &Item<&str>) {
+        if let Some(below) = item.value.strip_prefix('*').filter(|rest| rest.starts_with('.')) {
+            let help = format!("for the name and all below it write `{below}`");
+            self.doc.warn(item, format!("`{}` is exactly one label more than `{}`", item.value, &below[1..]), Some(help));
+        }
+    }
+
+    /// A browser client is no sign of the installed app: on surface app its names would weigh as much as the app's own.
+    fn check_web_client(&self, section: &Section<'d>, indicator: &Indicator) {
+        if &*indicator.class == WEB_CLIENT && indicator.surface != Surface::Web && indicator.effect == Effect::Evidence {
+            let problem = Item { value: (), ..section.here() };
+            self.doc.error(&problem, format!("class `{WEB_CLIENT}` is of surface `web`"), Some("add `surface = \"web\"`".into()));
+        }
     }
 
     /// `[[sign]]`: any other pattern on one field.
@@ -155,13 +172,63 @@ impl<'d> Reader<'d> {
             rule.fields = vec![field];
             self.sign_patterns(&section, field, &mut rule);
         }
-        let has_pattern = ["is", "prefix", "contains", "cidr"].iter().any(|k| section.node(k).is_some());
-        if !has_pattern {
+        let given: Vec<Node<'d>> = ["is", "prefix", "contains", "without", "cidr"].iter().filter_map(|k| section.node(k)).collect();
+        if let Some(field) = field {
+            given.iter().for_each(|node| self.check_how(field, node));
+        }
+        if given.iter().all(|node| node.key.ends_with(".without")) {
             let problem = Item { value: (), ..section.here() };
             self.doc.error(&problem, "has no pattern", Some("give one of: is, prefix, contains, cidr".into()));
         }
         section.finish();
         (!rule.patterns.is_empty()).then_some(rule)
+    }
+
+    /// Whether a field's values can be compared in this way: a pattern that can never fire is an error.
+    fn check_how(&self, field: &'static Field, node: &Node<'d>) {
+        let how = node.key.rsplit('.').next().unwrap_or("");
+        let (holds, right): (&str, &[&str]) = match field.kind {
+            FieldKind::Name => ("host names", &[]),
+            FieldKind::Address => ("addresses", &["cidr"]),
+            FieldKind::Text | FieldKind::List => ("text", &["is", "prefix", "contains", "without"]),
+            FieldKind::Token(_) => ("words that are compared whole", &["is"]),
+            FieldKind::Hash => ("fingerprints that are compared whole", &["is"]),
+            FieldKind::Number => ("numbers that are compared whole", &["is"]),
+        };
+        if right.contains(&how) {
+            return;
+        }
+        let (message, help) = match how {
+            "cidr" => (format!("{} holds no addresses, so `cidr` can never match", field.name), None),
+            _ => (format!("{} holds {holds}, so `{how}` can never match", field.name), right.first().map(|r| format!("use `{r}`"))),
+        };
+        let help = help.or_else(|| (field.kind == FieldKind::Name).then(|| "write it under [[names]], with `names`".to_string()));
+        self.doc.error(node, message, help);
+    }
+
+    /// Whether a text can tell anything at all.
+    fn telling(&self, item: &Item<&str>, least: usize) -> bool {
+        if item.value.len() < least {
+            let help = format!("at least {least} character{}", if least == 1 { "" } else { "s" });
+            self.doc.error(item, format!("`{}` is in almost every value", item.value.escape_debug()), Some(help));
+        }
+        item.value.len() >= least
+    }
+
+    /// Whether a whole value can ever be a value of the field.
+    fn possible(&self, field: &'static Field, item: &Item<&str>) -> bool {
+        let (ok, what, help) = match field.kind {
+            FieldKind::Hash => {
+                let ok = item.value.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+                (ok, "is no fingerprint", format!("fingerprints are lower case: `{}`", item.value.to_ascii_lowercase().escape_debug()))
+            }
+            FieldKind::Number => (item.value.parse::<u64>().is_ok(), "is no number", "write it in decimal, in quotes".into()),
+            _ => return true,
+        };
+        if !ok {
+            self.doc.error(item, format!("`{}` {what}", item.value.escape_debug()), Some(help));
+        }
+        ok
     }
 
     fn sign_patterns(&self, section: &Section<'d>, field: &'static Field, rule: &mut Rule) {
@@ -174,25 +241,28 @@ impl<'d> Reader<'d> {
                 self.doc.error(&item, format!("{} never is `{}`", field.name, item.value.escape_debug()), Some(help));
                 continue;
             }
-            rule.patterns.push(Pattern::Is(item.value.into()));
-        }
-        rule.patterns.extend(section.texts("prefix").unwrap_or_default().iter().map(|p| Pattern::Prefix(p.value.into())));
-        let without: Vec<Box<str>> = section.texts("without").unwrap_or_default().iter().map(|w| w.value.into()).collect();
-        let contains = section.texts("contains").unwrap_or_default();
-        rule.patterns.extend(contains.iter().map(|c| Pattern::Contains(c.value.into(), without.clone())));
-        for item in section.texts("cidr").unwrap_or_default() {
-            match item.value.parse::<Prefix>() {
-                Ok(prefix) => rule.patterns.push(Pattern::Cidr(prefix)),
-                Err(()) => self.doc.error(
-                    &item,
-                    format!("`{}` is no address prefix", item.value.escape_debug()),
-                    Some("write 203.0.113.0/24, host bits zero".into()),
-                ),
+            if self.telling(&item, 1) && self.possible(field, &item) {
+                rule.patterns.push(Pattern::Is(item.value.into()));
             }
         }
-        if field.kind != FieldKind::Address && rule.patterns.iter().any(|p| matches!(p, Pattern::Cidr(_))) {
-            let problem = Item { value: (), ..section.here() };
-            self.doc.error(&problem, format!("{} holds no addresses, so `cidr` can never match", field.name), None);
+        let prefixes = section.texts("prefix").unwrap_or_default();
+        rule.patterns.extend(prefixes.iter().filter(|p| self.telling(p, 3)).map(|p| Pattern::Prefix(p.value.into())));
+        let without: Vec<Box<str>> = section.texts("without").unwrap_or_default().iter().map(|w| w.value.into()).collect();
+        let contains = section.texts("contains").unwrap_or_default();
+        let contains = contains.iter().filter(|c| self.telling(c, 3));
+        rule.patterns.extend(contains.map(|c| Pattern::Contains(c.value.into(), without.clone())));
+        for item in section.texts("cidr").unwrap_or_default() {
+            match item.value.parse::<Prefix>() {
+                Ok(prefix) if prefix.len < if prefix.addr.is_ipv4() { 8 } else { 16 } => {
+                    let help = "at least /8, for IPv6 /16".to_string();
+                    self.doc.error(&item, format!("`{prefix}` is too much of the internet to mean anything"), Some(help));
+                }
+                Ok(prefix) => rule.patterns.push(Pattern::Cidr(prefix)),
+                Err(()) => {
+                    let message = format!("`{}` is no address prefix", item.value.escape_debug());
+                    self.doc.error(&item, message, Some(prefix_help(item.value)));
+                }
+            }
         }
     }
 
@@ -209,8 +279,15 @@ impl<'d> Reader<'d> {
         found
     }
 
-    fn field_list(&self, section: &Section<'d>) -> Vec<&'static Field> {
-        section.texts("fields").unwrap_or_default().iter().filter_map(|f| self.field(f)).collect()
+    /// The host name fields that a group of names is limited to; none: all of them.
+    fn name_fields(&self, section: &Section<'d>) -> Vec<&'static Field> {
+        let named = section.texts("fields").unwrap_or_default();
+        let known = named.iter().filter_map(|item| self.field(item).map(|field| (item, field)));
+        let (names, others): (Vec<_>, Vec<_>) = known.partition(|(_, field)| field.kind == FieldKind::Name);
+        for (item, field) in others {
+            self.doc.error(item, format!("{} holds no host names", field.name), Some("write it under [[sign]]".into()));
+        }
+        names.into_iter().map(|(_, field)| field).collect()
     }
 
     /// What every rule has.
@@ -220,7 +297,7 @@ impl<'d> Reader<'d> {
         let effect = section.choice("effect", &EFFECTS).map_or(Effect::Evidence, |e| e.value);
         let surface = section.choice("surface", &Surface::WORDS).map_or(Surface::App, |s| s.value);
         let (weight, dns_weight) = self.weights(section, confidence, class, effect);
-        let low = confidence == Some(Confidence::Low);
+        let low = section.flag("low").map_or(confidence == Some(Confidence::Low), |l| l.value) && effect == Effect::Evidence;
         let teaches = section.choice("teaches", &TEACHES).map_or_else(|| default_teaches(effect, surface, low, weight), |t| t.value);
         let starts = section.flag("starts").map_or(effect == Effect::Evidence && !low, |s| s.value);
         let source = section.text("source").map_or(self.source, |s| s.value);
@@ -249,7 +326,7 @@ impl<'d> Reader<'d> {
             file: self.file.into(),
             line: self.doc.line_of(section.span.start),
         };
-        Some(Rule { indicator, fields: Vec::new(), patterns: Vec::new(), hits: listed("hits"), misses: listed("misses") })
+        Some(Rule { indicator, fields: Vec::new(), patterns: Vec::new(), hits: listed("hits"), misses: listed("misses"), site: false })
     }
 
     fn weights(&self, section: &Section<'d>, confidence: Option<Confidence>, class: &str, effect: Effect) -> (f64, f64) {
@@ -264,6 +341,9 @@ impl<'d> Reader<'d> {
         let by_scale = confidence.map(|c| weights(c, class));
         let (weight, dns) = (read("weight"), read("dns_weight"));
         if effect != Effect::Evidence {
+            if let Some(node) = section.node("weight").filter(|_| weight.is_some_and(|w| w > 0.0)) {
+                self.doc.error(&node, "only evidence has a weight", Some("leave out `weight`, or `effect`".into()));
+            }
             return (0.0, 0.0);
         }
         if weight.is_none() && by_scale.is_none() && section.node("weight").is_none() {
@@ -272,6 +352,11 @@ impl<'d> Reader<'d> {
         let weight_or = weight.or(by_scale.map(|s| s.0)).unwrap_or(0.0);
         (weight_or, dns.or(weight).or(by_scale.map(|s| s.1)).unwrap_or(weight_or))
     }
+}
+
+fn prefix_help(text: &str) -> String {
+    let masked = text.split_once('/').and_then(|(addr, len)| Prefix::new(addr.parse().ok()?, len.parse().ok()?));
+    masked.map_or("write 203.0.113.0/24, host bits zero".into(), |p| format!("host bits are set: did you mean `{p}`?"))
 }
 
 /// App signs teach the whole sensor, web signs the same client, low signs only what is confirmed already.

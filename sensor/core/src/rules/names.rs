@@ -31,17 +31,11 @@ pub struct Names {
     local: Vec<Box<str>>,
 }
 
-/// Why a pattern is not one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadName {
-    /// Empty, too long, an empty label, or a character that no host name has.
-    Malformed,
-    /// More than one star, or a star outside the first label.
-    Star,
-    /// A whole top-level domain.
-    TooShort,
-    /// Not in lower case.
-    Case,
+/// Why a pattern is not one, and what would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadName {
+    pub(super) what: &'static str,
+    pub(super) help: String,
 }
 
 impl Default for Names {
@@ -85,14 +79,28 @@ impl Names {
 
     /// The indicator with the longest pattern that a name matches: exact before suffix before wildcard.
     ///
-    /// The name is tried as it is, and only then without a local search suffix: who announces `com` as one hides nothing.
+    /// The name is tried as it is and without its local search suffix, and the pattern with more labels counts: who announces
+    /// `com` as a suffix hides nothing, and a rule for the organisation's own domain does not cover up an app's name to which
+    /// resolvers appended that domain.
     pub fn find(&self, name: &[u8]) -> Option<IndicatorId> {
         let mut buffer = [0; NAME_MAX];
         let name = normalised(name, &mut buffer)?;
-        self.longest(name).or_else(|| self.longest(self.stripped(name)?))
+        let whole = self.longest(name);
+        let Some((head, _)) = self.stripped(name) else { return whole.map(|(id, _)| id) };
+        match (whole, self.longest(head)) {
+            (Some((id, labels)), Some((_, others))) if labels > others => Some(id),
+            (whole, stripped) => stripped.or(whole).map(|(id, _)| id),
+        }
     }
 
-    fn longest(&self, name: &str) -> Option<IndicatorId> {
+    /// The local suffix that a name ends in, where it has one.
+    pub fn local_suffix(&self, name: &str) -> Option<&str> {
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        self.stripped(&name).map(|(_, suffix)| suffix)
+    }
+
+    /// The longest match, and how many labels its pattern has.
+    fn longest(&self, name: &str) -> Option<(IndicatorId, usize)> {
         // From the longest suffix to the shortest: the first hit is the longest match.
         let mut rest = name;
         let mut label_before: Option<&str> = None;
@@ -107,8 +115,15 @@ impl Names {
                         .find(|(b, a, _)| label.len() > b.len() + a.len() && label.starts_with(&**b) && label.ends_with(&**a))
                         .map(|s| s.2)
                 };
-                if let Some(id) = exact.or_else(star).or(place.below) {
-                    return Some(id);
+                let labels = || rest.matches('.').count() + 1;
+                if let Some(id) = exact {
+                    return Some((id, labels()));
+                }
+                if let Some(id) = star() {
+                    return Some((id, labels() + 1));
+                }
+                if let Some(id) = place.below {
+                    return Some((id, labels()));
                 }
             }
             let (label, shorter) = rest.split_once('.')?;
@@ -116,11 +131,11 @@ impl Names {
         }
     }
 
-    /// The name without a local search suffix, where it has one.
-    fn stripped<'n>(&self, name: &'n str) -> Option<&'n str> {
+    /// The name without its local search suffix, and that suffix, where it has one.
+    fn stripped<'n>(&self, name: &'n str) -> Option<(&'n str, &str)> {
         self.local.iter().find_map(|suffix| {
             let head = name.strip_suffix(&**suffix)?.strip_suffix('.')?;
-            head.contains('.').then_some(head)
+            head.contains('.').then_some((head, &**suffix))
         })
     }
 }
@@ -140,21 +155,33 @@ fn normalised<'b>(name: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b str
 
 /// Whether a pattern is well formed.
 pub(super) fn validate(pattern: &str) -> Result<(), BadName> {
+    let bad = |what, help: String| Err(BadName { what, help });
     let body = pattern.strip_prefix('.').unwrap_or(pattern);
+    if pattern.contains(['/', ':', '@']) {
+        let rest = pattern.split_once("://").map_or(pattern, |(_, rest)| rest);
+        let host = rest.split(['/', ':', '?']).next().and_then(|h| h.rsplit('@').next()).unwrap_or("");
+        return bad("is more than a host name", format!("write only the host: `{}`", host.to_ascii_lowercase().escape_debug()));
+    }
+    if !pattern.is_ascii() {
+        return bad("is not ASCII", "write the name as it goes over the wire, in its xn-- form".into());
+    }
+    if body.len() > 1 && body.ends_with('.') {
+        return bad("ends in a dot", format!("write `{}`", pattern.trim_end_matches('.')));
+    }
     let labels: Vec<&str> = body.split('.').collect();
     let ok_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
     if body.is_empty() || body.len() > NAME_MAX || labels.iter().any(|l| l.is_empty() || l.len() > 63 || !l.chars().all(ok_char)) {
-        return Err(BadName::Malformed);
+        return bad("is no host name pattern", "write `name.example`, `.example` for a name and all below it, or `*end.example`".into());
     }
     if body.chars().any(|c| c.is_ascii_uppercase()) {
-        return Err(BadName::Case);
+        return bad("must be in lower case", format!("names are compared without regard to case: `{}`", pattern.to_ascii_lowercase()));
     }
     let stars = body.matches('*').count();
     if stars > 1 || (stars == 1 && (pattern.starts_with('.') || !labels.first().is_some_and(|l| l.contains('*')))) {
-        return Err(BadName::Star);
+        return bad("may have one `*`, in its first label only", "write `*long.weixin.qq.com`, without a dot in front".into());
     }
     if labels.len() < 2 {
-        return Err(BadName::TooShort);
+        return bad("would match a whole top-level domain", "name at least two labels".into());
     }
     Ok(())
 }
@@ -222,18 +249,70 @@ mod tests {
 
     #[test]
     fn bad_patterns() {
-        for (pattern, why) in [
-            ("", BadName::Malformed),
-            (".", BadName::Malformed),
-            ("a..b", BadName::Malformed),
-            ("a b.c", BadName::Malformed),
-            ("A.example", BadName::Case),
-            ("*.*.example", BadName::Star),
-            ("a.*.example", BadName::Star),
-            (".*x.example", BadName::Star),
-            (".com", BadName::TooShort),
+        for (pattern, what, help) in [
+            ("", "no host name pattern", "name.example"),
+            (".", "no host name pattern", "name.example"),
+            ("a..b", "no host name pattern", "name.example"),
+            ("a b.c", "no host name pattern", "name.example"),
+            ("a\u{1b}[31m.c", "no host name pattern", "name.example"),
+            ("https://wx.qq.com/cgi", "more than a host name", "`wx.qq.com`"),
+            ("u@Wx.qq.com:443", "more than a host name", "`wx.qq.com`"),
+            ("微信.example", "not ASCII", "xn--"),
+            ("wx.qq.com.", "ends in a dot", "`wx.qq.com`"),
+            ("A.example", "lower case", "`a.example`"),
+            ("*.*.example", "one `*`", "*long"),
+            ("a.*.example", "first label only", "*long"),
+            (".*x.example", "first label only", "without a dot"),
+            (".com", "top-level domain", "two labels"),
         ] {
-            assert_eq!(validate(pattern), Err(why), "{pattern}");
+            let bad = validate(pattern).expect_err(pattern);
+            assert!(bad.what.contains(what) && bad.help.contains(help), "{pattern}: {bad:?}");
+        }
+        assert!(validate(&format!("{}.com", "a".repeat(64))).is_err());
+        assert!(validate(&"a.".repeat(130)).is_err());
+    }
+
+    #[test]
+    fn of_the_two_forms_the_longer_pattern_counts() {
+        let mut n = names(&[".example.org", "vpn.example.org", "web.wechat.com"]);
+        n.add_local("example.org");
+        let find = |name: &str| n.find(name.as_bytes()).map(|i| i.0);
+        assert_eq!(find("web.wechat.com.example.org"), Some(2), "the resolver appended the organisation's domain");
+        assert_eq!(find("vpn.example.org"), Some(1), "whose own names are still known");
+        assert_eq!(find("printer.example.org"), Some(0));
+        assert_eq!(n.local_suffix("Web.WeChat.com.Example.org."), Some("example.org"));
+        assert_eq!(n.local_suffix("web.wechat.com"), None);
+        for refused in ["", ".", &"a".repeat(300)] {
+            let before = n.local.len();
+            n.add_local(refused);
+            assert_eq!(n.local.len(), before);
+        }
+        (0..1_000).for_each(|i| n.add_local(&format!("s{i}.example")));
+        assert!(n.local.len() <= 64, "anyone can send DHCP");
+    }
+
+    /// The work of a look-up is bounded by the labels of the name, whatever stands in the rules.
+    #[test]
+    fn many_patterns_and_hostile_names() {
+        let mut n = Names::new();
+        for i in 0..50_000 {
+            n.add(&format!("h{i}.d{}.example", i % 997), IndicatorId(i));
+        }
+        n.add(".example", IndicatorId(u32::MAX));
+        assert_eq!(n.find(b"h49999.d149.example").map(|i| i.0), Some(49_999));
+        assert_eq!(n.find(b"h49999.d150.example").map(|i| i.0), Some(u32::MAX));
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        for len in (0..2_000).chain([65_535]) {
+            let name: Vec<u8> = (0..len)
+                .map(|_| {
+                    seed ^= seed << 13;
+                    seed ^= seed >> 7;
+                    seed ^= seed << 17;
+                    if seed.is_multiple_of(3) { b'.' } else { seed.to_le_bytes()[3] }
+                })
+                .collect();
+            n.find(&name);
+            n.find(&[&name[..], b".example"].concat());
         }
     }
 

@@ -29,6 +29,8 @@ impl Prefixes {
 
     /// The indicator of the longest prefix that holds the address.
     pub(super) fn find(&self, addr: IpAddr) -> Option<IndicatorId> {
+        // An IPv4 address in IPv6 clothes (RFC 4291 section 2.5.5.2) is an IPv4 address.
+        let addr = addr.to_canonical();
         let lengths = if addr.is_ipv4() { &self.v4 } else { &self.v6 };
         lengths.iter().find_map(|len| self.by_prefix.get(&Prefix::new(addr, *len)?).copied())
     }
@@ -46,8 +48,8 @@ mod tests {
         }
         let find = |a: &str| p.find(a.parse().expect("address")).map(|i| i.0);
         assert_eq!(
-            [find("203.205.151.162"), find("203.205.1.1"), find("203.204.1.1"), find("2402:4e00::1")],
-            [Some(1), Some(0), None, Some(2)]
+            [find("203.205.151.162"), find("203.205.1.1"), find("203.204.1.1"), find("2402:4e00::1"), find("::ffff:203.205.1.1")],
+            [Some(1), Some(0), None, Some(2), Some(0)]
         );
     }
 }

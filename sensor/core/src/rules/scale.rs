@@ -13,14 +13,17 @@ impl Confidence {
         [("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)];
 }
 
+/// Names of the browser client.
+pub(super) const WEB_CLIENT: &str = "web-client";
+
 /// Classes that only the app itself uses: one such name in TLS, QUIC or HTTP is enough.
-const OWN: &[&str] = &["messaging", "newdns", "pay", "mini-program", "disaster-fallback", "web-client"];
+const OWN: &[&str] = &["messaging", "newdns", "pay", "mini-program", "disaster-fallback", WEB_CLIENT];
 
 /// Peer-assisted delivery.
 const PEER: &[&str] = &["peer-cdn"];
 
 /// A class in which one name counts as much in DNS as in TLS: the browser client asks for nothing else.
-const SAME_IN_DNS: &[&str] = &["web-client"];
+const SAME_IN_DNS: &[&str] = &[WEB_CLIENT];
 
 /// Weight of a structural sign's DNS query, where a class is the app's own: a query may come from elsewhere.
 const OWN_DNS: f64 = 0.85;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::diagnostic::{Diagnostics, Problem, Severity};
+use crate::diagnostic::{Diagnostics, Problem, Severity, nearest};
 use crate::field::{Family, Field, FieldKind, Value};
 
 use super::file::{Pattern, Rule, RuleFile};
@@ -21,6 +21,9 @@ pub static SERVER: Field = Field {
     meaning: "The server's address of a flow that has another sign.",
     source: "RFC 791, RFC 8200",
 };
+
+/// Wildcards below one name.
+const STARS_MAX: usize = 32;
 
 /// Text patterns of one field.
 #[derive(Clone, Debug, Default)]
@@ -47,19 +50,12 @@ impl RuleSet {
     /// Compiles rule files. A file of a later layer may replace an indicator of an earlier one by using its id; within one layer
     /// ids and patterns are unique. `layers` holds the files of each layer.
     pub fn build(layers: &[Vec<RuleFile>], fields: &[&'static Field], diagnostics: &mut Diagnostics) -> RuleSet {
-        let mut rules: Vec<Rule> = Vec::new();
-        for layer in layers {
-            let before = rules.len();
-            for rule in layer.iter().flat_map(|f| &f.rules) {
-                match rules.iter().position(|r| r.indicator.id == rule.indicator.id) {
-                    Some(at) if at < before => rules[at] = rule.clone(),
-                    Some(at) => duplicate(&rules[at].indicator, &rule.indicator, diagnostics),
-                    None => rules.push(rule.clone()),
-                }
-            }
-        }
+        let rules = merge(layers, diagnostics);
+        check_stars(&rules, diagnostics);
         let mut set = RuleSet::default();
-        for (i, rule) in rules.iter().enumerate() {
+        // A site's patterns come last, wherever its rules stand: they displace the shipped ones.
+        let (site, shipped): (Vec<_>, Vec<_>) = rules.iter().enumerate().partition(|(_, rule)| rule.site);
+        for (i, rule) in shipped.into_iter().chain(site) {
             let id = IndicatorId(u32::try_from(i).unwrap_or(u32::MAX));
             for pattern in &rule.patterns {
                 if let Some(old) = set.compile(rule, pattern, id) {
@@ -136,13 +132,18 @@ impl RuleSet {
             self.names.add(name, id);
         }
         let patterns = names.iter().map(|n| Pattern::Name(n.as_str().into())).collect();
-        self.rules.push(Rule { indicator, fields: Vec::new(), patterns, hits: Vec::new(), misses: Vec::new() });
+        self.rules.push(Rule { indicator, fields: Vec::new(), patterns, hits: Vec::new(), misses: Vec::new(), site: true });
     }
 
     /// Strips one more local search suffix from names.
     pub fn add_local_suffix(&mut self, suffix: &str) {
         self.names.add_local(suffix);
         self.names_of.values_mut().for_each(|n| n.add_local(suffix));
+    }
+
+    /// The local search suffix that a name ends in, where it has one.
+    pub fn local_suffix(&self, name: &str) -> Option<&str> {
+        self.names.local_suffix(name)
     }
 
     /// Shows every indicator that fires on a value; of names and prefixes only the longest match.
@@ -173,6 +174,68 @@ impl RuleSet {
         texts.prefix.iter().filter(|(p, _)| bytes.starts_with(p.as_bytes())).for_each(|(_, id)| hit(*id));
         let holds = |needle: &str| !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
         texts.contains.iter().filter(|(c, without, _)| holds(c) && !without.iter().any(|w| holds(w))).for_each(|(_, _, id)| hit(*id));
+    }
+}
+
+/// One rule for each id: that of the last layer that has it, unless a later one has switched it off.
+fn merge(layers: &[Vec<RuleFile>], diagnostics: &mut Diagnostics) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut by_id: HashMap<Box<str>, usize> = HashMap::new();
+    for (depth, layer) in layers.iter().enumerate() {
+        let mut own: HashSet<&str> = HashSet::new();
+        for rule in layer.iter().flat_map(|f| &f.rules) {
+            let id = &rule.indicator.id;
+            let rule = Rule { site: depth > 0, ..rule.clone() };
+            match by_id.get(id).copied() {
+                Some(at) if !own.insert(id) => duplicate(&rules[at].indicator, &rule.indicator, diagnostics),
+                Some(at) => rules[at] = rule,
+                None => {
+                    own.insert(id);
+                    by_id.insert(id.clone(), rules.len());
+                    rules.push(rule);
+                }
+            }
+        }
+    }
+    let off: HashSet<&str> = layers.iter().enumerate().flat_map(|(depth, layer)| switched_off(depth, layer, &by_id, diagnostics)).collect();
+    rules.retain(|rule| !off.contains(&*rule.indicator.id));
+    rules
+}
+
+/// The ids that the files of a layer switch off.
+fn switched_off<'f>(depth: usize, layer: &'f [RuleFile], known: &HashMap<Box<str>, usize>, diagnostics: &mut Diagnostics) -> Vec<&'f str> {
+    let mut off = Vec::new();
+    for (file, (id, line)) in layer.iter().flat_map(|f| f.disable.iter().map(move |d| (f, d))) {
+        let (message, help) = if depth == 0 {
+            ("only a site's own files may switch indicators off".to_string(), "remove the rule instead".to_string())
+        } else if known.contains_key(id) {
+            off.push(&**id);
+            continue;
+        } else {
+            let near = nearest(id, known.keys().map(|k| &**k));
+            let help = near.map_or("see `ringfence rules list`".into(), |n| format!("did you mean `{n}`?"));
+            (format!("there is no indicator `{}`", id.escape_debug()), help)
+        };
+        let (severity, file, help) = (Severity::Error, file.name.clone(), Some(help));
+        diagnostics.push(Problem { severity, file, line: *line, column: 1, key: "disable".into(), message, help, excerpt: None });
+    }
+    off
+}
+
+/// Wildcards below one name are tried one by one, so there may not be many.
+fn check_stars(rules: &[Rule], diagnostics: &mut Diagnostics) {
+    let mut below: HashMap<&str, usize> = HashMap::new();
+    for rule in rules {
+        for pattern in &rule.patterns {
+            let Pattern::Name(name) = pattern else { continue };
+            let Some((_, parent)) = name.split_once('.').filter(|(label, _)| label.contains('*')) else { continue };
+            let count = below.entry(parent).or_default();
+            *count += 1;
+            if *count == STARS_MAX + 1 {
+                let message = format!("there are more than {STARS_MAX} wildcards below `{parent}`");
+                problem(&rule.indicator, message, format!("use whole names, or `.{parent}`"), diagnostics);
+            }
+        }
     }
 }
 
@@ -220,7 +283,7 @@ fn duplicate(first: &Indicator, second: &Indicator, diagnostics: &mut Diagnostic
 }
 
 fn shadowed(first: &Rule, second: &Rule, pattern: &Pattern, diagnostics: &mut Diagnostics) {
-    if first.indicator.file != second.indicator.file && is_site_override(first, second) {
+    if first.site != second.site {
         return;
     }
     let text = match pattern {
@@ -232,7 +295,6 @@ fn shadowed(first: &Rule, second: &Rule, pattern: &Pattern, diagnostics: &mut Di
     problem(&second.indicator, message, "remove it from one of them".into(), diagnostics);
 }
 
-/// A site rule may claim a pattern of a shipped one: files of the site folder are named with a path.
-fn is_site_override(first: &Rule, second: &Rule) -> bool {
-    first.indicator.file.starts_with("rules/") && !second.indicator.file.starts_with("rules/")
-}
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@ use crate::coverage::Blind;
 use crate::dissect::dns::QNAME;
 use crate::dissect::{DISSECTORS, Direction, Input, Probe};
 use crate::evidence::{Bound, Evidence, FlowId, FlowMeta, HIT_VALUE_MAX, Hit, Sign, safe_text};
-use crate::field::{Field, Value};
+use crate::field::{Family, Field, FieldKind, Value};
 use crate::flow::Flow;
 use crate::limits::Limit;
 use crate::net::{Endpoint, Path, Transport};
@@ -122,15 +122,18 @@ impl<'w> Emitter<'w> {
         }
     }
 
-    fn hits(&self, record: &dyn Record) -> Vec<Hit> {
+    /// Indicators that fire on a record, and whether it has a server name at all.
+    fn hits(&self, record: &dyn Record) -> (Vec<Hit>, bool) {
         let mut hits = Vec::new();
+        let mut named = false;
         let detail = if self.rules.wants_fingerprints() { Detail::Full } else { Detail::Cheap };
         record.visit(detail, &mut |field, value| {
+            named |= field.kind == FieldKind::Name && matches!(field.family, Some(Family::Tls | Family::Http));
             if self.rules.wants(field) {
                 self.rules.matches(field, value, &mut |indicator| hits.push(Hit { indicator, field, value: text_of(field, value) }));
             }
         });
-        hits
+        (hits, named)
     }
 
     fn keyed_hash(&self, bytes: &[u8]) -> u64 {
@@ -165,11 +168,12 @@ impl FlowSink<'_, '_, '_> {
     }
 
     fn sign(&mut self, record: &dyn Record) {
-        let mut hits = self.emitter.hits(record);
+        let (mut hits, named) = self.emitter.hits(record);
+        let Some(flow) = &mut self.flow else { return };
+        flow.state.named |= named;
         if hits.is_empty() {
             return;
         }
-        let Some(flow) = &mut self.flow else { return };
         flow.state.matters = true;
         let guess = client_is_opener(flow);
         let meta = meta(self.emitter.index, flow, guess);
@@ -179,7 +183,7 @@ impl FlowSink<'_, '_, '_> {
         });
         let mut beside = Vec::new();
         record.visit(Detail::Full, &mut |field, value| {
-            if field.kind == crate::field::FieldKind::Hash && !field.personal {
+            if field.kind == FieldKind::Hash && !field.personal {
                 beside.push((field, text_of(field, value)));
             }
         });

@@ -38,6 +38,9 @@ impl Watch {
 
 /// Tells the correlator of a flow with a watched end.
 pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, output: &mut dyn Output) {
+    if flow.state.named && !flow.state.matters {
+        return;
+    }
     flow.state.matters = true;
     let server_is_opener = watch.has_addr(flow.opener.addr) && !watch.has_addr(flow.peer.addr);
     let meta = emit::meta(index, flow, !server_is_opener);
@@ -47,7 +50,7 @@ pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, out
 /// What a flow has carried so far.
 pub(super) fn traffic(index: u16, flow: &Flow<FlowState>, ended: bool) -> Evidence {
     let bytes = if emit::client_is_opener(flow) { flow.bytes } else { [flow.bytes[1], flow.bytes[0]] };
-    Evidence::Traffic { flow: FlowId(flow_id(index, flow.id)), last: flow.last, bytes, ended }
+    Evidence::Traffic { flow: FlowId(flow_id(index, flow.id)), last: flow.last, bytes, named: flow.state.named, ended }
 }
 
 /// The worker in the high 16 bits, its count in the low 48.

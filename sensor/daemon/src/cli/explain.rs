@@ -66,11 +66,12 @@ struct Match<'s> {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let (store, ()) = problems::both(RulesStore::load(args.rules.as_deref()), Ok(()), terminal)?;
     let subject = subject(&args.subject);
-    let matches = matches(&store.set, subject, &args.subject);
-    let notes = notes(&store.set, subject, &args.subject, &matches);
+    let asked = if subject == Subject::Hash { args.subject.to_ascii_lowercase() } else { args.subject.clone() };
+    let matches = matches(&store.set, subject, &asked);
+    let notes = notes(&store.set, subject, &asked, &matches);
     let text = match args.output {
-        Format::Human => human(subject, &args.subject, &matches, &notes),
-        Format::Json => as_json(subject, &args.subject, &matches, &notes),
+        Format::Human => human(subject, &asked, &matches, &notes),
+        Format::Json => as_json(subject, &asked, &matches, &notes),
     };
     written(io::stdout().lock().write_all(text.as_bytes()))?;
     Ok(Exit::Fine)
@@ -117,31 +118,88 @@ fn notes(set: &RuleSet, subject: Subject, text: &str, matches: &[Match<'_>]) -> 
     }
 }
 
-/// Patterns that are part of the name and still do not decide, with the reason.
+/// How many near misses are told.
+const NEAR_MAX: usize = 8;
+
+/// Why a pattern that is near the name does not decide; the most telling first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Near {
+    LongerWins,
+    MiddleOfLabel,
+    NotTheEnd,
+    NotBelow,
+    Alike,
+}
+
+/// Patterns that are part of the name, or nearly so, and still do not decide, with the reason.
 fn near_misses(set: &RuleSet, text: &str, matches: &[Match<'_>]) -> Vec<String> {
-    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let whole = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let local = set.local_suffix(&whole);
+    let name = local.and_then(|s| whole.strip_suffix(s)?.strip_suffix('.')).unwrap_or(&whole);
     let mut notes = Vec::new();
+    if let Some(local) = local {
+        let shown = safe_text(name.as_bytes());
+        notes.push(format!("`.{local}` is a suffix that local resolvers append: `{shown}` is held against the rules too."));
+    }
+    let mut near: Vec<(Near, String)> = Vec::new();
     for (_, rule) in set.rules().filter(|(_, r)| !matches.iter().any(|m| m.indicator.id == r.indicator.id)) {
         for p in &rule.patterns {
             let Pattern::Name(raw) = p else { continue };
-            let body = raw.trim_start_matches('.').replace('*', "");
-            let id = &rule.indicator.id;
-            if raw.starts_with('.') && name.ends_with(&format!(".{body}")) {
-                notes.push(format!("{id} ({}) would match, but a longer pattern wins.", pattern(p)));
-            } else if name.ends_with(&body) && name != body && !name.ends_with(&format!(".{body}")) && !raw.contains('*') {
-                notes.push(format!("{id} ({}) does not match: `{body}` must begin at a dot.", pattern(p)));
-            } else if name.contains(&format!("{body}.")) && !raw.contains('*') {
-                notes.push(format!("{id} ({}) does not match: `{body}` is not the end of the name.", pattern(p)));
+            if let Some(why) = nearness(raw, name).or_else(|| nearness(raw, &whole)) {
+                near.push((why, told(why, &rule.indicator.id, &pattern(p), raw.trim_start_matches('.'))));
             }
         }
     }
-    notes.sort();
-    notes.dedup();
-    notes.truncate(8);
+    // Whoever asks about a name that is known has not mistyped it.
+    near.retain(|(why, _)| *why != Near::Alike || matches.is_empty());
+    near.sort();
+    near.dedup();
+    notes.extend(near.into_iter().take(NEAR_MAX).map(|(_, note)| note));
     if notes.is_empty() && matches.is_empty() {
         notes.push("No pattern is part of it.".into());
     }
     notes
+}
+
+fn nearness(raw: &str, name: &str) -> Option<Near> {
+    let (below, body) = raw.strip_prefix('.').map_or((false, raw), |body| (true, body));
+    if let Some((label, parent)) = body.split_once('.').filter(|(label, _)| label.contains('*')) {
+        let (before, behind) = label.split_once('*')?;
+        let first = name.strip_suffix(parent)?.strip_suffix('.')?;
+        return (!first.contains('.') && first.starts_with(before) && first.ends_with(behind)).then_some(Near::LongerWins);
+    }
+    match name.strip_suffix(body) {
+        Some("") => Some(Near::LongerWins),
+        Some(rest) if !rest.ends_with('.') => Some(Near::MiddleOfLabel),
+        Some(_) if below => Some(Near::LongerWins),
+        Some(_) => Some(Near::NotBelow),
+        None if format!(".{name}").contains(&format!(".{body}.")) => Some(Near::NotTheEnd),
+        None if body.len() >= 8 && typos(body, name) => Some(Near::Alike),
+        None => None,
+    }
+}
+
+/// Whether two names of the same length differ in one or two characters, or one has a character more: `weixln.qq.com`.
+fn typos(a: &str, b: &str) -> bool {
+    let (short, long) = if a.len() <= b.len() { (a.as_bytes(), b.as_bytes()) } else { (b.as_bytes(), a.as_bytes()) };
+    match long.len() - short.len() {
+        0 => (1..=2).contains(&short.iter().zip(long).filter(|(x, y)| x != y).count()),
+        1 => {
+            let same = short.iter().zip(long).take_while(|(x, y)| x == y).count();
+            short.get(same..) == long.get(same + 1..)
+        }
+        _ => false,
+    }
+}
+
+fn told(why: Near, id: &str, pattern: &str, body: &str) -> String {
+    match why {
+        Near::LongerWins => format!("{id} ({pattern}) would match, but a longer pattern wins."),
+        Near::MiddleOfLabel => format!("{id} ({pattern}) does not match: `{body}` must begin at a dot."),
+        Near::NotTheEnd => format!("{id} ({pattern}) does not match: `{body}` is not the end of the name."),
+        Near::NotBelow => format!("{id} ({pattern}) does not match: it means that one name, not names below it."),
+        Near::Alike => format!("{id} ({pattern}) does not match: it looks alike, but is another name."),
+    }
 }
 
 fn verdict_of(m: &Match<'_>) -> String {
@@ -212,4 +270,46 @@ fn as_json(subject: Subject, text: &str, matches: &[Match<'_>], notes: &[String]
         })
         .collect();
     format!("{}\n", json!({"type": "explanation", "subject": text, "kind": kind, "matches": rows, "notes": notes}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(text: &str) -> (Vec<String>, Vec<String>) {
+        let store = RulesStore::load(None).expect("the shipped rules are right");
+        let subject = subject(text);
+        let matches = matches(&store.set, subject, text);
+        let notes = notes(&store.set, subject, text, &matches);
+        (matches.iter().map(|m| m.indicator.app.to_string()).collect(), notes)
+    }
+
+    #[test]
+    fn why_a_name_is_no_more_than_it_is() {
+        for (name, app, note) in [
+            ("szlong.weixin.qq.com", Some("wechat"), "(weixin.qq.com and below) would match, but a longer pattern wins"),
+            ("notweixin.qq.com", Some("qq"), "`weixin.qq.com` must begin at a dot"),
+            ("long.weixin.qq.com.evil.example", None, "is not the end of the name"),
+            ("webpush.web.wechat.com.lan", Some("wechat"), "`.lan` is a suffix that local resolvers append"),
+            ("x.doh.pub", None, "(doh.pub) does not match: it means that one name"),
+            ("web.wechet.com", None, "looks alike"),
+            ("WEB.WeChat.COM.", Some("wechat"), "would match, but a longer pattern wins"),
+            ("printer.example", None, "No pattern is part of it"),
+            ("43.153.0.1", Some("tencent"), "An address alone is never evidence"),
+            ("192.0.2.1", None, "An address alone is never evidence"),
+            ("e330bca99c8a5256ae126a55c4c725c5", None, "No fingerprint is shipped as evidence"),
+        ] {
+            let (apps, notes) = explained(name);
+            assert_eq!(apps.first().map(String::as_str), app, "{name}");
+            assert!(notes.iter().any(|n| n.contains(note)) && notes.len() <= NEAR_MAX + 1, "{name}: {notes:#?}");
+        }
+    }
+
+    #[test]
+    fn hostile_subjects() {
+        for text in ["", ".", "..", "\u{1b}[31m.weixin.qq.com", "é.weixin.qq.com", &"a.".repeat(400), "*", "[::1"] {
+            let (_, notes) = explained(text);
+            assert!(notes.iter().all(|n| !n.contains('\u{1b}')), "{notes:?}");
+        }
+    }
 }
