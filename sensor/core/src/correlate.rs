@@ -82,9 +82,12 @@ impl Correlator {
         }
     }
 
-    /// Limits of the correlator that were hit.
-    pub fn limits(&self) -> &LimitCounts {
-        &self.limits
+    /// Limits that were hit: its own, and those of identity and segments.
+    pub fn limits(&self) -> LimitCounts {
+        let mut limits = self.limits.clone();
+        limits.merge(self.identity.limits());
+        limits.merge(self.policy.segments.limits());
+        limits
     }
 
     /// Whether workers are to look out for something new.

@@ -44,8 +44,10 @@ impl Scale {
     }
 
     fn put(&mut self, key: (IndicatorId, bool), placed: Placed) {
+        // Of equal weights the one outside DNS stays, whichever came first: the order of arrival must not matter.
+        let rank = |p: &Placed| (p.weight, p.family != Family::Dns);
         match self.signs.get_mut(&key) {
-            Some(known) if known.weight >= placed.weight => {}
+            Some(known) if rank(known) >= rank(&placed) => {}
             Some(known) => *known = placed,
             None => {
                 self.signs.insert(key, placed);
@@ -124,6 +126,13 @@ mod tests {
         assert_eq!(framing.level(), Level::Probable);
         framing.address(IndicatorId(2), &indicator("messaging", true, false));
         assert_eq!((framing.level(), framing.confidence()), (Level::Confirmed, 0.964));
+    }
+
+    #[test]
+    fn the_order_of_arrival_does_not_matter() {
+        let dns_first = scale(&[(1, "media", Family::Dns, 0.8), (1, "media", Family::Tls, 0.8), (2, "api", Family::Dns, 0.85)]);
+        let tls_first = scale(&[(2, "api", Family::Dns, 0.85), (1, "media", Family::Tls, 0.8), (1, "media", Family::Dns, 0.8)]);
+        assert_eq!((dns_first.confidence(), dns_first.level()), (tls_first.confidence(), Level::Confirmed));
     }
 
     #[test]

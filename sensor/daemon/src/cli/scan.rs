@@ -140,7 +140,7 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
         findings: report.findings,
         flows: report.flows,
         tally: worker.tally().clone(),
-        limits: correlator.limits().clone(),
+        limits: correlator.limits(),
     };
     (result, failures)
 }
