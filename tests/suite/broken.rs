@@ -312,7 +312,7 @@ fn captures() {
     // Twenty seeded ways of damage: an answer or a clear error, never a crash.
     for seed in 0..20 {
         let frames = ringfence_tests::mutate::mutate(&office::morning().trace.sorted(), seed);
-        let path = file("mutated", &ringfence_tests::trace::pcap(&frames));
+        let path = file("mutated", &ringfence_tests::capture::pcap(&frames, ringfence_tests::capture::Pcap::default()));
         expect("mutated", &run(&["scan", "-o", "json", &path]), 0, &[]);
     }
 }

@@ -1,11 +1,17 @@
 //! Large captures for measuring, written as they are made: a storm of handshakes, a few bulk flows, a flood of random addresses.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use crate::frame::{self, flags};
-use crate::payload::tls;
+use ringfence_core::net::Mac;
+use ringfence_core::time::Timestamp;
+
+use crate::capture::{Pcap, PcapWriter};
+use crate::frame::{self, TcpHeader, flags, proto};
+use crate::office::START;
 use crate::prng::Prng;
+use crate::tls::{self, ClientHello};
 
 /// What a corpus is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +34,7 @@ impl Corpus {
 /// # Errors
 /// Whatever the writer says.
 pub fn write(corpus: Corpus, units: u64, out: &mut dyn Write) -> io::Result<u64> {
-    let mut file = File { out, micros: 1_772_524_800_000_000, frames: 0, prng: Prng::new(0xc0) };
-    file.header()?;
+    let mut file = File { out: PcapWriter::new(out, Pcap::default())?, now: START, frames: 0, prng: Prng::new(0xc0) };
     for unit in 0..units {
         match corpus {
             Corpus::Storm => file.handshake(unit)?,
@@ -41,42 +46,42 @@ pub fn write(corpus: Corpus, units: u64, out: &mut dyn Write) -> io::Result<u64>
 }
 
 struct File<'w> {
-    out: &'w mut dyn Write,
-    micros: u64,
+    out: PcapWriter<&'w mut dyn Write>,
+    now: Timestamp,
     frames: u64,
     prng: Prng,
 }
 
-type End = (IpAddr, u16);
+const NEAR: Mac = Mac([0, 0, 0x5e, 0, 0x53, 1]);
+const FAR: Mac = Mac([0, 0, 0x5e, 0, 0x53, 2]);
+
+fn end(addr: u32, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(addr)), port)
+}
 
 impl File<'_> {
-    fn header(&mut self) -> io::Result<()> {
-        self.out.write_all(&0xa1b2_c3d4u32.to_le_bytes())?;
-        self.out.write_all(&[2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0])
-    }
-
-    fn frame(&mut self, frame: &[u8]) -> io::Result<()> {
-        let length = frame.len() as u32;
-        for n in [(self.micros / 1_000_000) as u32, (self.micros % 1_000_000) as u32, length, length] {
-            self.out.write_all(&n.to_le_bytes())?;
-        }
-        self.micros += 7;
+    fn packet(&mut self, src: SocketAddr, dst: SocketAddr, protocol: u8, message: &[u8]) -> io::Result<()> {
+        let packet = frame::ip(src.ip(), dst.ip(), 64, protocol, message);
+        self.out.frame(self.now, &frame::ethernet(FAR, NEAR, &[], frame::IPV4, &packet))?;
+        self.now = self.now.after(Duration::from_micros(7));
         self.frames += 1;
-        self.out.write_all(frame)
+        Ok(())
     }
 
-    fn tcp(&mut self, src: End, dst: End, seq: u32, ack: u32, flag: u8, payload: &[u8]) -> io::Result<()> {
-        let packet = frame::ip(src.0, dst.0, 6, 1, &frame::tcp(src, dst, seq, ack, flag, payload));
-        self.frame(&frame::ethernet([0, 0, 0x5e, 0, 0x53, 1], [0, 0, 0x5e, 0, 0x53, 2], &[], 0x0800, &packet))
+    fn tcp(&mut self, src: SocketAddr, dst: SocketAddr, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> io::Result<()> {
+        let header = TcpHeader { seq, ack, flags, options: Vec::new() };
+        self.packet(src, dst, proto::TCP, &frame::tcp(src, dst, &header, payload))
     }
 
     fn handshake(&mut self, unit: u64) -> io::Result<()> {
-        let client = (IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + (unit % 200_000) as u32)), 20_000 + (unit / 200_000) as u16);
-        let server = (IpAddr::V4(Ipv4Addr::from(0xc633_6400 + (unit % 251) as u32)), 443);
-        let (c, s) = (self.prng.draw() as u32, self.prng.draw() as u32);
+        let client = end(0x0a00_0000 + (unit % 200_000) as u32, 20_000 + (unit / 200_000) as u16);
+        let server = end(0xc633_6400 + (unit % 251) as u32, 443);
+        let (c, s) = (self.prng.u32(), self.prng.u32());
         let name = if unit % 100 == 7 { format!("sz{unit}long.weixin.qq.com") } else { format!("host{unit}.example.org") };
-        let hello = tls::Hello { sni: &name, alpn: &["h2"], post_quantum: unit.is_multiple_of(3) };
-        let hello = tls::record(22, &tls::client_hello(&hello, false, &mut self.prng));
+        let rng = &mut self.prng;
+        let offer =
+            if unit.is_multiple_of(3) { ClientHello::browser(&name, &["h2"], rng) } else { ClientHello::library(&name, &["h2"], rng) };
+        let hello = tls::record(tls::kind::HANDSHAKE, 0x0301, &offer.message());
         self.tcp(client, server, c, 0, flags::SYN, &[])?;
         self.tcp(server, client, s, c.wrapping_add(1), flags::SYN | flags::ACK, &[])?;
         self.tcp(client, server, c.wrapping_add(1), s.wrapping_add(1), flags::ACK, &[])?;
@@ -88,28 +93,43 @@ impl File<'_> {
         for (seq, piece) in pieces {
             self.tcp(client, server, seq, s.wrapping_add(1), flags::ACK | flags::PSH, piece)?;
         }
-        let answer = tls::record(22, &tls::server_hello(&mut self.prng));
+        let answer = tls::record(tls::kind::HANDSHAKE, 0x0303, &tls::server_hello(&offer, &mut self.prng));
         self.tcp(server, client, s.wrapping_add(1), c.wrapping_add(1 + hello.len() as u32), flags::ACK | flags::PSH, &answer)
     }
 
     fn bulk(&mut self, unit: u64) -> io::Result<()> {
         let flow = unit % 8;
-        let client = (IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + flow as u32)), 50_000);
-        let server = (IpAddr::V4(Ipv4Addr::from(0xc000_0201 + flow as u32)), 443);
+        let client = end(0x0a00_0001 + flow as u32, 50_000);
+        let server = end(0xc000_0201 + flow as u32, 443);
         let seq = (unit / 8) as u32;
         self.tcp(server, client, seq.wrapping_mul(1_448), 1, flags::ACK, &[0x55; 1_448])?;
         if unit.is_multiple_of(2) { self.tcp(client, server, 1, seq.wrapping_mul(1_448), flags::ACK, &[]) } else { Ok(()) }
     }
 
     fn flood(&mut self) -> io::Result<()> {
-        let random = |prng: &mut Prng| (IpAddr::V4(Ipv4Addr::from(prng.draw() as u32)), 1_024 + prng.below(60_000) as u16);
-        let (src, dst) = (random(&mut self.prng), random(&mut self.prng));
-        if self.prng.below(2) == 0 {
-            let seq = self.prng.draw() as u32;
+        let [src, dst] = [(); 2].map(|()| end(self.prng.u32(), 1_024 + self.prng.below(60_000) as u16));
+        if self.prng.chance(50) {
+            let seq = self.prng.u32();
             return self.tcp(src, dst, seq, 0, flags::SYN, &[]);
         }
-        let bytes = self.prng.bytes(18);
-        let packet = frame::ip(src.0, dst.0, 17, 1, &frame::udp(src, dst, &bytes));
-        self.frame(&frame::ethernet([0, 0, 0x5e, 0, 0x53, 1], [0, 0, 0x5e, 0, 0x53, 2], &[], 0x0800, &packet))
+        let datagram = frame::udp(src, dst, &self.prng.bytes(18));
+        self.packet(src, dst, proto::UDP, &datagram)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_writes_what_it_counts() {
+        for (word, corpus) in Corpus::WORDS {
+            let [a, b] = [(); 2].map(|()| {
+                let mut file = Vec::new();
+                (write(corpus, 60, &mut file).unwrap(), file)
+            });
+            assert_eq!(a, b, "{word}");
+            assert!(a.0 >= 60 && a.1.len() >= 24 + a.0 as usize * 76, "{word}");
+        }
     }
 }

@@ -1,245 +1,443 @@
-//! Hosts on a network, seen from a mirror port of the access switch: each action appends the frames that it causes.
+//! Story helpers: a network with a router, and hosts that start up, look names up and talk, each step appending to the trace.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use crate::frame::{self, Mac, flags};
-use crate::payload::{dhcp, dns, mmtls, quic, tls};
+use ringfence_core::net::Mac;
+use ringfence_core::time::Timestamp;
+
+use crate::capture::Trace;
+use crate::dhcp::{self, Lease};
+use crate::frame::{self, proto};
+use crate::mmtls::{self, Installation, Start};
+use crate::nd;
 use crate::prng::Prng;
-use crate::trace::Trace;
+use crate::quic;
+use crate::tcp::Conversation;
+use crate::tls::{self, ClientHello};
+use crate::wire::{Side, Wire};
+use crate::{arp, dns, http, newgetdns, qq};
 
-/// The largest TCP payload.
-const MSS: usize = 1_400;
+/// A network segment: VLAN `v` is 10.10.v.0/24 and 2001:db8:10:v::/64 (the digits of `v` read as hexadecimal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// VLAN id, below 100.
+    pub vlan: u8,
+}
 
-/// Microseconds between a question and its answer.
-const ROUND_TRIP: u64 = 18_000;
+impl Segment {
+    /// An address in it.
+    pub const fn v4(self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 10, self.vlan, host)
+    }
 
-/// A network under observation.
+    /// An address in it.
+    pub const fn v6(self, host: u64) -> Ipv6Addr {
+        let digits = (self.vlan / 10 * 16 + self.vlan % 10) as u128;
+        Ipv6Addr::from_bits(0x2001_0db8_0010_0000 << 64 | digits << 64 | host as u128)
+    }
+}
+
+/// Where a name lives.
 #[derive(Clone, Debug)]
-pub struct Network {
-    /// What the sensor sees.
+pub struct Place {
+    /// Its IPv4 address.
+    pub v4: Ipv4Addr,
+    /// Its IPv6 address.
+    pub v6: Ipv6Addr,
+    /// The name that it is an alias of.
+    pub alias: Option<String>,
+}
+
+/// The network: what the sensor recorded, and the names of the world outside.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    /// Everything that was captured.
     pub trace: Trace,
-    /// Where random bytes come from.
-    pub prng: Prng,
-    port: u16,
-    id: u16,
+    /// The router's hardware address, the same in every segment.
+    pub router: Mac,
+    /// The public address of the network.
+    pub public: Ipv4Addr,
+    names: BTreeMap<String, Place>,
 }
 
-impl Network {
-    /// An empty network.
-    pub fn new(seed: u64) -> Self {
-        Network { trace: Trace::default(), prng: Prng::new(seed), port: 40_000, id: 0 }
+impl Lab {
+    /// A network without hosts and names.
+    pub fn new() -> Self {
+        let router = Mac([0x00, 0x00, 0x5e, 0x00, 0x53, 0x01]);
+        Lab { trace: Trace::new(), router, public: Ipv4Addr::new(203, 0, 113, 77), names: BTreeMap::new() }
     }
 
-    fn next_port(&mut self) -> u16 {
-        self.port = if self.port >= 60_000 { 40_000 } else { self.port + 1 };
-        self.port
+    /// Gives names consecutive addresses from `first` on; their IPv6 address ends in the same bytes.
+    pub fn place(&mut self, first: Ipv4Addr, alias: Option<&str>, names: &[&str]) {
+        for (offset, name) in names.iter().enumerate() {
+            let v4 = Ipv4Addr::from_bits(first.to_bits() + offset as u32);
+            let v6 = Ipv6Addr::from_bits(0x2001_0db8_ffff_0000 << 64 | u128::from(v4.to_bits()));
+            self.names.insert((*name).to_string(), Place { v4, v6, alias: alias.map(str::to_string) });
+        }
+    }
+
+    /// Where a name lives.
+    ///
+    /// # Panics
+    /// When it was not given a place.
+    pub fn find(&self, name: &str) -> Place {
+        self.names.get(name).unwrap_or_else(|| panic!("{name} has no place")).clone()
     }
 }
 
-/// A host and where it is.
+impl Default for Lab {
+    fn default() -> Self {
+        Lab::new()
+    }
+}
+
+/// A host with its own clock, ports and randomness.
 #[derive(Clone, Debug)]
 pub struct Host {
-    /// Hardware address in its frames.
+    /// The name that it tells DHCP.
+    pub name: &'static str,
+    /// DHCP option 60.
+    pub vendor_class: &'static str,
+    /// Its hardware address.
     pub mac: Mac,
-    /// The VLAN of its port.
-    pub vlan: u16,
-    /// Its address.
-    pub addr: IpAddr,
-    /// The router's hardware address on this VLAN.
-    pub router: Mac,
-    /// The resolver.
-    pub resolver: IpAddr,
-}
-
-/// A TCP conversation under way.
-pub struct Tcp<'n> {
-    net: &'n mut Network,
-    host: Host,
-    ends: [(IpAddr, u16); 2],
-    seq: [u32; 2],
-    /// Microseconds since the epoch.
-    pub now: u64,
+    /// Where it is.
+    pub segment: Segment,
+    /// Its IPv4 address.
+    pub v4: Ipv4Addr,
+    /// Its IPv6 address.
+    pub v6: Ipv6Addr,
+    /// Its time to live: 63 for what stands behind a router of its own.
+    pub ttl: u8,
+    /// Its clock: the next step happens then.
+    pub now: Timestamp,
+    /// Its randomness.
+    pub rng: Prng,
+    port: u16,
 }
 
 impl Host {
-    /// A frame from or to the host.
-    fn frame(&self, up: bool, packet: &[u8], family: IpAddr) -> Vec<u8> {
-        let (src, dst) = if up { (self.mac, self.router) } else { (self.router, self.mac) };
-        frame::ethernet(src, dst, &[self.vlan], frame::ether_type(family), packet)
+    /// A host that is not switched on yet.
+    pub fn new(name: &'static str, vendor_class: &'static str, mac: Mac, segment: Segment, host: u8, now: Timestamp, rng: Prng) -> Self {
+        let mut rng = rng.fork(&format!("{name} {mac}"));
+        let port = 49_152 + rng.below(4_000) as u16;
+        let mut host = Host { name, vendor_class, mac, segment, v4: segment.v4(host), v6: segment.v6(0), ttl: 64, now, rng, port };
+        host.v6 = segment.v6(host.rng.u64());
+        host
     }
 
-    /// A datagram from or to the host.
-    pub fn udp(&self, net: &mut Network, at: u64, up: bool, port: u16, server: (IpAddr, u16), payload: &[u8]) {
-        let (host, server) = ((self.addr, port), server);
-        let (src, dst) = if up { (host, server) } else { (server, host) };
-        net.id = net.id.wrapping_add(1);
-        let packet = frame::ip(src.0, dst.0, 17, net.id, &frame::udp(src, dst, payload));
-        let frame = self.frame(up, &packet, src.0);
-        net.trace.push(at, frame);
+    /// Moves to another segment and starts up there.
+    pub fn roam(&mut self, lab: &mut Lab, segment: Segment, host: u8) {
+        self.segment = segment;
+        self.v4 = segment.v4(host);
+        self.v6 = segment.v6(self.rng.u64());
+        self.boot(lab);
     }
 
-    /// DHCP and ARP, as when a cable is plugged in.
-    pub fn boot(&self, net: &mut Network, at: u64, name: &str, class: &str) {
-        let IpAddr::V4(addr) = self.addr else { return };
-        let server = Ipv4Addr::from(u32::from(addr) & 0xffff_ff00 | 1);
-        let xid = net.prng.draw() as u32;
-        let any = Ipv4Addr::UNSPECIFIED;
-        for (step, (kind, up)) in [(1, true), (2, false), (3, true), (5, false)].into_iter().enumerate() {
-            let message = dhcp::message(kind, xid, self.mac, addr, server, Some(name), Some(class));
-            let (src, dst) = if up { ((any, 68), (Ipv4Addr::BROADCAST, 67)) } else { ((server, 67), (addr, 68)) };
-            let (src, dst) = ((IpAddr::V4(src.0), src.1), (IpAddr::V4(dst.0), dst.1));
-            let packet = frame::ip(src.0, dst.0, 17, 0, &frame::udp(src, dst, &message));
-            let (from, to) = if up { (self.mac, [0xff; 6]) } else { (self.router, self.mac) };
-            let frame = frame::ethernet(from, to, &[self.vlan], 0x0800, &packet);
-            net.trace.push(at + step as u64 * 4_000, frame);
-        }
-        let ask = frame::arp(1, (self.mac, addr), ([0; 6], server));
-        net.trace.push(at + 20_000, frame::ethernet(self.mac, [0xff; 6], &[self.vlan], 0x0806, &ask));
-        let tell = frame::arp(2, (self.router, server), (self.mac, addr));
-        net.trace.push(at + 20_500, frame::ethernet(self.router, self.mac, &[self.vlan], 0x0806, &tell));
+    /// Lets time pass.
+    pub fn rest(&mut self, secs: u64) {
+        self.now = self.now.after(Duration::from_secs(secs));
     }
 
-    /// Asks for a name; the time when the answer is there.
-    pub fn resolve(&self, net: &mut Network, at: u64, name: &str, alias: Option<&str>, addr: IpAddr) -> u64 {
-        let (id, port) = (net.prng.draw() as u16, net.next_port());
-        let kind = if addr.is_ipv4() { 1 } else { 28 };
-        self.udp(net, at, true, port, (self.resolver, 53), &dns::query(id, name, kind));
-        self.udp(net, at + 6_000, false, port, (self.resolver, 53), &dns::answer(id, name, kind, alias, &[addr], 300));
-        at + 7_000
+    /// Lets some time in `low..=high` seconds pass, to the microsecond.
+    pub fn linger(&mut self, low: usize, high: usize) {
+        let micros = self.rng.between(low * 1_000_000, high * 1_000_000) as u64;
+        self.now = self.now.after(Duration::from_micros(micros));
     }
 
-    /// Opens a TCP connection.
-    pub fn connect<'n>(&self, net: &'n mut Network, at: u64, server: (IpAddr, u16)) -> Tcp<'n> {
-        let (port, seq) = (net.next_port(), [net.prng.draw() as u32, net.prng.draw() as u32]);
-        let mut tcp = Tcp { net, host: self.clone(), ends: [(self.addr, port), server], seq, now: at };
-        tcp.segment(0, flags::SYN, &[]);
-        tcp.seq[0] = tcp.seq[0].wrapping_add(1);
-        tcp.now += ROUND_TRIP;
-        tcp.segment(1, flags::SYN | flags::ACK, &[]);
-        tcp.seq[1] = tcp.seq[1].wrapping_add(1);
-        tcp.now += 300;
-        tcp.segment(0, flags::ACK, &[]);
-        tcp
+    fn tick(&mut self) {
+        let micros = self.rng.between(300, 9_000) as u64;
+        self.now = self.now.after(Duration::from_micros(micros));
     }
 
-    /// A page over TLS: hello, a request, a page.
-    pub fn browse(&self, net: &mut Network, at: u64, name: &str, addr: IpAddr, bytes: usize) -> u64 {
-        let at = self.resolve(net, at, name, None, addr);
-        self.tls(net, at, name, addr, bytes)
+    /// The link to the router.
+    pub fn wire(&self, lab: &Lab) -> Wire {
+        Wire { vlans: vec![self.segment.vlan.into()], ttl: self.ttl, ..Wire::new(self.mac, lab.router) }
     }
 
-    /// TLS to an address that is known already.
-    pub fn tls(&self, net: &mut Network, at: u64, name: &str, addr: IpAddr, bytes: usize) -> u64 {
-        let hello = tls::Hello { sni: name, alpn: &["h2", "http/1.1"], post_quantum: bytes.is_multiple_of(2) };
-        let hello = tls::record(22, &tls::client_hello(&hello, false, &mut net.prng));
-        let answer =
-            [tls::record(22, &tls::server_hello(&mut net.prng)), tls::record(20, &[1]), tls::record(23, &net.prng.bytes(900))].concat();
-        let request = tls::record(23, &net.prng.bytes(420));
-        let page = tls::record(23, &net.prng.bytes(bytes.min(16_000)));
-        let mut tcp = self.connect(net, at, (addr, 443));
-        tcp.up(&hello).down(&answer).up(&request).down(&page);
-        tcp.close()
+    /// An endpoint of its own with a new port, of the family of `peer`.
+    pub fn endpoint(&mut self, peer: IpAddr) -> SocketAddr {
+        self.port = if self.port == u16::MAX { 49_152 } else { self.port + 1 };
+        let addr: IpAddr = if peer.is_ipv4() { self.v4.into() } else { self.v6.into() };
+        SocketAddr::new(addr, self.port)
     }
 
-    /// A QUIC handshake as a browser sends it: two Initials with CRYPTO in pieces, out of order.
-    pub fn quic(&self, net: &mut Network, at: u64, name: &str, addr: IpAddr) {
-        let hello = tls::Hello { sni: name, alpn: &["h3"], post_quantum: true };
-        let hello = tls::client_hello(&hello, true, &mut net.prng);
-        let (dcid, scid, port) = (net.prng.bytes(8), net.prng.bytes(8), net.next_port());
-        let (a, rest) = hello.split_at(400);
-        let (b, c) = rest.split_at(500);
-        let first = quic::client_initial(&dcid, &scid, 0, &quic::crypto_frames(&[(400, b), (0, a)]));
-        let second = quic::client_initial(&dcid, &scid, 1, &quic::crypto_frames(&[(900, c)]));
-        self.udp(net, at, true, port, (addr, 443), &second);
-        self.udp(net, at + 120, true, port, (addr, 443), &first);
-        for i in 0..6u64 {
-            let data = [&[0x40][..], &net.prng.bytes(600)].concat();
-            self.udp(net, at + 30_000 + i * 900, i % 2 == 1, port, (addr, 443), &data);
+    fn link(&mut self, lab: &mut Lab, dst: Mac, src: Mac, ethertype: u16, payload: &[u8]) {
+        self.tick();
+        lab.trace.push(self.now, 0, frame::ethernet(dst, src, &[self.segment.vlan.into()], ethertype, payload));
+    }
+
+    /// Switches on: DHCP, ARP, neighbour discovery.
+    pub fn boot(&mut self, lab: &mut Lab) {
+        self.dhcp(lab);
+        self.arp(lab);
+        self.nd(lab);
+    }
+
+    fn dhcp(&mut self, lab: &mut Lab) {
+        let lease = Lease {
+            xid: self.rng.u32(),
+            mac: self.mac,
+            host_name: self.name,
+            vendor_class: self.vendor_class,
+            address: self.v4,
+            server: self.segment.v4(1),
+            domain: "office.example",
+            seconds: 28_800,
+            relay: Ipv4Addr::UNSPECIFIED,
+        };
+        let everyone = Mac([0xff; 6]);
+        for kind in [dhcp::kind::DISCOVER, dhcp::kind::OFFER, dhcp::kind::REQUEST, dhcp::kind::ACK] {
+            let client = matches!(kind, dhcp::kind::DISCOVER | dhcp::kind::REQUEST);
+            let (src, dst, from, to): (_, _, SocketAddr, SocketAddr) = if client {
+                (self.mac, everyone, ([0, 0, 0, 0], 68).into(), ([255; 4], 67).into())
+            } else {
+                (lab.router, self.mac, (lease.server, 67).into(), (lease.address, 68).into())
+            };
+            let datagram = frame::udp(from, to, &dhcp::message(kind, &lease));
+            let packet = frame::ip(from.ip(), to.ip(), 64, proto::UDP, &datagram);
+            self.link(lab, dst, src, frame::IPV4, &packet);
         }
     }
 
-    /// An MMTLS long link with so many heartbeats, 270 seconds apart.
-    pub fn long_link(&self, net: &mut Network, at: u64, server: (IpAddr, u16), kind: mmtls::Kind, installation: u64, heartbeats: u64) {
-        let secs = (at / 1_000_000) as u32;
-        let hello = mmtls::client_hello(kind, 0x16, secs, installation, &mut net.prng);
-        let answer = [mmtls::server_hello(kind, &mut net.prng), mmtls::sealed(0x16, 55, &mut net.prng)].concat();
-        let first = [mmtls::sealed(0x16, 55, &mut net.prng), mmtls::sealed(0x17, 240, &mut net.prng)].concat();
-        let push = mmtls::sealed(0x17, 310, &mut net.prng);
-        let beats: Vec<[Vec<u8>; 2]> =
-            (0..heartbeats).map(|_| [mmtls::heartbeat(&mut net.prng), mmtls::heartbeat(&mut net.prng)]).collect();
-        let mut tcp = self.connect(net, at, server);
-        tcp.up(&hello).down(&answer).up(&first).down(&push);
-        for [ping, pong] in &beats {
-            tcp.wait(270_000_000);
-            tcp.up(ping).down(pong);
+    fn arp(&mut self, lab: &mut Lab) {
+        let (me, gateway, nobody) = ((self.mac, self.v4), (lab.router, self.segment.v4(1)), Mac([0; 6]));
+        self.link(lab, Mac([0xff; 6]), self.mac, frame::ARP, &arp::message(arp::REQUEST, me, (nobody, self.v4)));
+        self.link(lab, Mac([0xff; 6]), self.mac, frame::ARP, &arp::message(arp::REQUEST, me, (nobody, gateway.1)));
+        self.link(lab, self.mac, lab.router, frame::ARP, &arp::message(arp::REPLY, gateway, me));
+    }
+
+    fn nd(&mut self, lab: &mut Lab) {
+        let (mac, router) = (self.mac, lab.router);
+        let (near, gateway) = (nd::link_local(mac), nd::link_local(router));
+        let group = |packet: &[u8]| nd::group_mac(Ipv6Addr::from(<[u8; 16]>::try_from(&packet[24..40]).expect("16 bytes")));
+        for mine in [near, self.v6] {
+            let packet = nd::solicitation(Ipv6Addr::UNSPECIFIED, mine, mac);
+            self.link(lab, group(&packet), mac, frame::IPV6, &packet);
         }
-        tcp.close();
+        let packet = nd::router_solicitation(near, mac);
+        self.link(lab, group(&packet), mac, frame::IPV6, &packet);
+        let packet = nd::router_advertisement(gateway, router, self.segment.v6(0));
+        self.link(lab, group(&packet), router, frame::IPV6, &packet);
+        let packet = nd::solicitation(gateway, self.v6, router);
+        self.link(lab, group(&packet), router, frame::IPV6, &packet);
+        self.link(lab, router, mac, frame::IPV6, &nd::advertisement(self.v6, gateway, self.v6, mac, false));
     }
 
-    /// An MMTLS short link.
-    pub fn short_link(&self, net: &mut Network, at: u64, server: (IpAddr, u16), host: &str, installation: u64, data: usize) {
-        let secs = (at / 1_000_000) as u32;
-        let body = mmtls::short_body(secs, installation, data, &mut net.prng);
-        let request = mmtls::short_request(host, &body, &mut net.prng);
-        let reply = mmtls::short_reply(220, &mut net.prng);
-        let mut tcp = self.connect(net, at, server);
-        tcp.up(&request).down(&reply);
-        tcp.close();
+    /// Announces `<name>.local` to the segment (mDNS).
+    pub fn announce(&mut self, lab: &mut Lab) {
+        let group = Ipv4Addr::new(224, 0, 0, 251);
+        let datagram =
+            frame::udp((self.v4, 5353).into(), (group, 5353).into(), &dns::announcement(&format!("{}.local", self.name), self.v4.into()));
+        let packet = frame::ip(self.v4.into(), group.into(), 255, proto::UDP, &datagram);
+        self.link(lab, Mac([0x01, 0x00, 0x5e, 0, 0, 251]), self.mac, frame::IPV4, &packet);
     }
 
-    /// A NewDNS lookup of the app.
-    pub fn newgetdns(&self, net: &mut Network, at: u64, server: IpAddr, names: &[(&str, &str)]) {
-        let mut tcp = self.connect(net, at, (server, 8080));
-        tcp.up(&mmtls::newgetdns_request()).down(&mmtls::newgetdns_reply(names));
-        tcp.close();
+    /// Looks a name up in both families at the segment's resolver.
+    pub fn resolve(&mut self, lab: &mut Lab, name: &str) -> Place {
+        let place = lab.find(name);
+        let chain: Vec<&str> = place.alias.as_deref().into_iter().collect();
+        let families: [(u16, IpAddr); 2] = [(dns::kind::A, place.v4.into()), (dns::kind::AAAA, place.v6.into())];
+        let mut done = self.now;
+        for (kind, address) in families {
+            let resolver = SocketAddr::new(self.segment.v4(1).into(), 53);
+            let (me, id) = (self.endpoint(resolver.ip()), self.rng.u16());
+            let wait = Duration::from_micros(self.rng.between(900, 24_000) as u64);
+            let reply = dns::answer(id, name, kind, &chain, &[address], 300);
+            let datagrams = [(Side::Client, Duration::ZERO, dns::query(id, name, kind)), (Side::Server, wait, reply)];
+            done = done.max(self.wire(lab).datagrams(&mut lab.trace, self.now, me, resolver, &datagrams));
+            self.now = self.now.after(Duration::from_micros(150));
+        }
+        self.now = done;
+        self.tick();
+        place
+    }
+
+    /// Starts a TCP conversation with a server; [`Host::play`] puts it on record.
+    pub fn talk(&mut self, server: SocketAddr) -> Conversation {
+        let me = self.endpoint(server.ip());
+        Conversation::new(me, server, &mut self.rng)
+    }
+
+    /// Puts a conversation on record. The host's clock goes on from its start, as hosts do several things at once.
+    pub fn play(&mut self, lab: &mut Lab, talk: &Conversation) -> Timestamp {
+        let end = self.weather(talk).play(self.now, &self.wire(lab), &mut lab.trace);
+        self.tick();
+        end
+    }
+
+    /// Now and then segments overtake each other or come twice.
+    fn weather(&mut self, talk: &Conversation) -> Conversation {
+        let mut talk = talk.clone();
+        match self.rng.below(20) {
+            0 => talk.swap_every = Some(2),
+            1 => talk.repeat_every = Some(3),
+            2 => talk.pieces = vec![1, 3, 5],
+            _ => {}
+        }
+        talk
+    }
+
+    /// A TLS session with a few requests.
+    pub fn tls(&mut self, lab: &mut Lab, hello: &ClientHello, server: SocketAddr, requests: usize) {
+        let mut talk = self.talk(server);
+        let sealed = self.rng.between(500, 900);
+        let handshake = tls::handshake(hello, sealed, &mut self.rng);
+        talk.client(handshake.hello).server(handshake.answer);
+        let (ask, say) = (self.sealed(150, 420), self.sealed(300, 1300));
+        talk.client([handshake.finish, ask].concat()).server(say);
+        for _ in 1..requests {
+            talk.wait(Duration::from_millis(self.rng.between(80, 2_500) as u64));
+            let (ask, say) = (self.sealed(80, 300), self.sealed(200, 1300));
+            talk.client(ask).server(say);
+        }
+        talk.wait(Duration::from_secs(self.rng.between(1, 20) as u64)).close(Side::Client);
+        self.play(lab, &talk);
+    }
+
+    fn sealed(&mut self, low: usize, high: usize) -> Vec<u8> {
+        let len = self.rng.between(low, high);
+        tls::application_data(len, &mut self.rng)
+    }
+
+    /// A page in a browser: name service, TLS, sometimes over IPv6.
+    pub fn browse(&mut self, lab: &mut Lab, name: &str) {
+        let place = self.resolve(lab, name);
+        let addr: IpAddr = if self.rng.chance(30) { place.v6.into() } else { place.v4.into() };
+        let hello = ClientHello::browser(name, &["h2", "http/1.1"], &mut self.rng);
+        let requests = self.rng.between(1, 3);
+        self.tls(lab, &hello, SocketAddr::new(addr, 443), requests);
+    }
+
+    /// A call of an app's own TLS library.
+    pub fn call(&mut self, lab: &mut Lab, name: &str) {
+        let place = self.resolve(lab, name);
+        let hello = ClientHello::library(name, &["h2", "http/1.1"], &mut self.rng);
+        self.tls(lab, &hello, SocketAddr::new(place.v4.into(), 443), 1);
+    }
+
+    /// A QUIC connection.
+    pub fn quic(&mut self, lab: &mut Lab, name: &str, version: quic::Version, shape: quic::Shape) {
+        let place = self.resolve(lab, name);
+        let server = SocketAddr::new(place.v4.into(), 443);
+        let me = self.endpoint(server.ip());
+        let talk = [(Side::Client, 180), (Side::Server, 900), (Side::Client, 30), (Side::Server, 700), (Side::Client, 30)];
+        let datagrams = quic::connection(version, name, shape, &talk, &mut self.rng);
+        self.now = self.wire(lab).datagrams(&mut lab.trace, self.now, me, server, &datagrams);
+        self.tick();
+    }
+
+    /// A page or a picture in clear HTTP.
+    pub fn http(&mut self, lab: &mut Lab, host: &str, path: &str, user_agent: &str) {
+        let place = self.resolve(lab, host);
+        let mut talk = self.talk(SocketAddr::new(place.v4.into(), 80));
+        let body = self.rng.bytes(700);
+        talk.client(http::get(host, path, user_agent));
+        talk.server(http::reply("200 OK", &[("Content-Type", "application/octet-stream"), ("Connection", "close")], &body))
+            .close(Side::Server);
+        self.play(lab, &talk);
+    }
+
+    /// Asks the app's own name service at `host` for `names`.
+    pub fn newdns(&mut self, lab: &mut Lab, app: &Installation, host: &str, names: &[&str]) {
+        let server = SocketAddr::new(lab.find(host).v4.into(), newgetdns::PORT);
+        let known: Vec<(&str, Vec<IpAddr>)> = names.iter().map(|n| (*n, vec![lab.find(n).v4.into()])).collect();
+        let request = newgetdns::request(host, app.account, app.client_version, app.device_type);
+        let reply = newgetdns::reply(&known, &[server.ip()], lab.public.into());
+        let me = self.endpoint(server.ip());
+        let talk = mmtls::exchange(me, server, request, reply, &mut self.rng);
+        self.play(lab, &talk);
+    }
+
+    /// A raw long link that lives for `beats` heartbeats; returns its end. The host's clock does not wait for it.
+    pub fn mmtls_long(&mut self, lab: &mut Lab, app: &Installation, server: SocketAddr, start: Start, beats: usize) -> Timestamp {
+        let mut talk = self.talk(server);
+        app.long_link(&mut talk, start, self.now, beats, mmtls::BEAT, &mut self.rng);
+        talk.close(Side::Client);
+        self.play(lab, &talk)
+    }
+
+    /// A long link whose ticket the server no longer knows: a clear alert, and the end.
+    pub fn mmtls_refused(&mut self, lab: &mut Lab, app: &Installation, server: SocketAddr) {
+        let hello = app.record(mmtls::kind::HANDSHAKE, &app.hello(Start::Resume, self.now, &mut self.rng));
+        let mut talk = self.talk(server);
+        talk.client(hello).server(app.unknown_ticket()).close(Side::Client);
+        self.play(lab, &talk);
+    }
+
+    /// An older clear short link.
+    pub fn mmtls_legacy(&mut self, lab: &mut Lab, app: &Installation, host: &str) {
+        let server = SocketAddr::new(lab.find(host).v4.into(), 80);
+        let request = mmtls::legacy_request(host, "rtkvreport", 716, app.account, 300, &mut self.rng);
+        let body = self.rng.bytes(64);
+        let reply = http::reply("200 OK", &[("Connection", "close"), ("Content-Type", "application/octet-stream")], &body);
+        let me = self.endpoint(server.ip());
+        let talk = mmtls::exchange(me, server, request, reply, &mut self.rng);
+        self.play(lab, &talk);
+    }
+
+    /// A short link: one POST of `len` sealed bytes and its reply.
+    pub fn mmtls_short(&mut self, lab: &mut Lab, app: &Installation, server: SocketAddr, host: &str, start: Start, len: usize) {
+        let body = app.short_body(start, self.now, len, &mut self.rng);
+        let request = mmtls::short_request(host, &body, &mut self.rng);
+        let answer = self.rng.between(80, 900);
+        let reply = app.short_reply(start, answer, &mut self.rng);
+        let me = self.endpoint(server.ip());
+        let talk = mmtls::exchange(me, server, request, reply, &mut self.rng);
+        self.play(lab, &talk);
+    }
+
+    /// QQ over UDP: `count` datagrams each way.
+    pub fn oicq(&mut self, lab: &mut Lab, server: Ipv4Addr, account: u32, count: u16) {
+        let server = SocketAddr::new(server.into(), qq::OICQ_PORT);
+        let me = self.endpoint(server.ip());
+        let mut datagrams = Vec::new();
+        for sequence in 0..count {
+            let pause = if sequence == 0 { 0 } else { 60 };
+            for (from, pause) in [(Side::Client, Duration::from_secs(pause)), (Side::Server, Duration::from_millis(32))] {
+                let sealed = self.rng.bytes(48);
+                datagrams.push((from, pause, qq::oicq(qq::OICQ_ALIVE, 0x1200 + sequence, account, &sealed)));
+            }
+        }
+        self.wire(lab).datagrams(&mut lab.trace, self.now, me, server, &datagrams);
+        self.tick();
     }
 }
 
-impl Tcp<'_> {
-    fn segment(&mut self, side: usize, flag: u8, payload: &[u8]) {
-        let (src, dst) = (self.ends[side], self.ends[1 - side]);
-        let ack = if flag & flags::ACK != 0 { self.seq[1 - side] } else { 0 };
-        self.net.id = self.net.id.wrapping_add(1);
-        let packet = frame::ip(src.0, dst.0, 6, self.net.id, &frame::tcp(src, dst, self.seq[side], ack, flag, payload));
-        let frame = self.host.frame(side == 0, &packet, src.0);
-        self.net.trace.push(self.now, frame);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFICE: Segment = Segment { name: "office", vlan: 20 };
+
+    fn lab() -> (Lab, Host) {
+        let mut lab = Lab::new();
+        lab.place([203, 0, 113, 10].into(), None, &["www.kestrel.example"]);
+        let now = Timestamp::from_secs_nanos(1_772_524_800, 0);
+        (lab, Host::new("laptop", "MSFT 5.0", Mac([2, 0x52, 0x46, 0, 0x20, 1]), OFFICE, 21, now, Prng::new(1)))
     }
 
-    fn send(&mut self, side: usize, bytes: &[u8]) -> &mut Self {
-        for piece in bytes.chunks(MSS) {
-            self.segment(side, flags::ACK | flags::PSH, piece);
-            self.seq[side] = self.seq[side].wrapping_add(piece.len() as u32);
-            self.now += 150;
+    #[test]
+    fn segments_have_their_addresses() {
+        assert_eq!(OFFICE.v4(1).to_string(), "10.10.20.1");
+        assert_eq!(OFFICE.v6(7).to_string(), "2001:db8:10:20::7");
+    }
+
+    #[test]
+    fn a_host_speaks_with_its_own_address_and_hears_the_router() {
+        let (mut lab, mut host) = lab();
+        host.boot(&mut lab);
+        host.browse(&mut lab, "www.kestrel.example");
+        let frames = lab.trace.clone().into_frames();
+        assert!(frames.len() > 25, "{}", frames.len());
+        for frame in &frames {
+            let src = &frame.bytes[6..12];
+            assert!(src == host.mac.0 || src == lab.router.0);
+            assert_eq!(frame.bytes[12..16], [0x81, 0, 0, 20]);
         }
-        self.now += ROUND_TRIP / 2;
-        self.segment(1 - side, flags::ACK, &[]);
-        self.now += ROUND_TRIP / 2;
-        self
-    }
-
-    /// The host sends.
-    pub fn up(&mut self, bytes: &[u8]) -> &mut Self {
-        self.send(0, bytes)
-    }
-
-    /// The server sends.
-    pub fn down(&mut self, bytes: &[u8]) -> &mut Self {
-        self.send(1, bytes)
-    }
-
-    /// Time passes.
-    pub fn wait(&mut self, micros: u64) {
-        self.now += micros;
-    }
-
-    /// Both sides close; when that is done.
-    pub fn close(&mut self) -> u64 {
-        for side in [0, 1] {
-            self.segment(side, flags::FIN | flags::ACK, &[]);
-            self.seq[side] = self.seq[side].wrapping_add(1);
-            self.now += ROUND_TRIP / 2;
-        }
-        self.segment(0, flags::ACK, &[]);
-        self.now
+        assert!(frames.iter().any(|f| f.bytes[6..12] == lab.router.0 && f.bytes[..6] == host.mac.0));
     }
 }

@@ -1,17 +1,44 @@
 //! Frame crafting, the demo office and helpers for tests that span the product crates.
+//!
+//! Layers, each standing on those before it: [`prng`]; bytes of single layers ([`frame`], [`arp`], [`nd`], [`dhcp`], [`dns`],
+//! [`http`], [`tls`], [`quic`], [`mmtls`], [`newgetdns`], [`qq`]); conversations over a [`wire`] ([`tcp`]); files
+//! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`canary`]); masses ([`corpus`]).
+//! Beside them stands [`sensor`], which runs the product. The generators are functions of their arguments and of a seed: no
+//! clock, no environment, no global state.
 
+pub mod arp;
 pub mod canary;
+pub mod capture;
 pub mod corpus;
+pub mod dhcp;
+pub mod dns;
 pub mod frame;
 pub mod host;
+pub mod http;
+pub mod mmtls;
 pub mod mutate;
+pub mod nd;
+pub mod newgetdns;
 pub mod office;
-pub mod payload;
 pub mod prng;
+pub mod qq;
+pub mod quic;
 pub mod sensor;
-pub mod trace;
+pub mod tcp;
+pub mod tls;
+pub mod wire;
 
 /// The root of the repository.
 pub fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(std::path::Path::to_path_buf).unwrap_or_default()
+}
+
+/// Bytes from hexadecimal text; anything that is no digit is passed over.
+///
+/// # Panics
+/// When the number of digits is odd: the text is a constant of a test.
+pub fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    assert!(digits.len().is_multiple_of(2), "an odd number of digits");
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }

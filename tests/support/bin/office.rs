@@ -1,26 +1,32 @@
-//! Writes the morning of the demo office as a capture: `office OUT.pcap`, or tells its stories: `office --list`.
+//! Writes the demo office as a capture, or says what its devices do.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use ringfence_tests::office::{STORIES, write};
+use ringfence_tests::office;
+
+const USAGE: &str = "usage: office OUT.pcap | office --list\n\nWrites two hours of a small office as a capture, the same bytes each time.\n\
+                     --list  say what each device does";
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("--list") => {
-            STORIES.iter().for_each(|s| println!("{:<18} {:<80} {}", s.name, s.about, s.expected));
-            ExitCode::SUCCESS
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--list"] => print!("{}", office::list()),
+        ["--help" | "-h"] => println!("{USAGE}"),
+        [path] if !path.starts_with('-') => return write(path),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
         }
-        Some(path) => match write(Path::new(path)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{path}: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        None => {
-            eprintln!("usage: office OUT.pcap | --list");
-            ExitCode::from(2)
+    }
+    ExitCode::SUCCESS
+}
+
+fn write(path: &str) -> ExitCode {
+    match office::write(path.as_ref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{path}: {error}");
+            ExitCode::FAILURE
         }
     }
 }
