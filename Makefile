@@ -25,6 +25,9 @@ setup:
 	fi
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust $$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later (https://rustup.rs)" >&2; exit 1; }
 
+	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 \
+	  || { echo "rustfmt or clippy is missing: rustup component add rustfmt clippy" >&2; exit 1; }
+
 demo: setup
 	@echo "== building the sensor"
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests

@@ -146,3 +146,13 @@ fn every_module_says_what_it_is() {
         sources(&root().join("sensor")).into_iter().filter(|p| !fs::read_to_string(p).expect("readable").starts_with("//!")).collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
+
+/// An app is a rule file: no product code knows the name of the last one that was added.
+#[test]
+fn an_app_is_a_rule_file() {
+    let names = ["tiktok", "douyin", "bytedance"];
+    for (path, code) in product_code(&root().join("sensor")) {
+        let lower = code.to_lowercase();
+        assert!(names.iter().all(|n| !lower.contains(n)), "{}", path.display());
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use owo_colors::Style;
@@ -177,8 +178,14 @@ fn identity(f: &Finding) -> String {
     if let Some(mac) = device.mac {
         parts.push(if device.randomised_mac && device.register.is_none() { format!("{mac} (randomised)") } else { mac.to_string() });
     }
-    let shown: Vec<String> = device.addresses.iter().take(3).map(ToString::to_string).collect();
-    let more = device.addresses.len().saturating_sub(3);
+    let on_link = |a: &&IpAddr| match a {
+        IpAddr::V4(a) => a.is_link_local(),
+        IpAddr::V6(a) => a.is_unicast_link_local(),
+    };
+    // Link-local addresses tell nobody where a device is; JSON has them.
+    let routed: Vec<&IpAddr> = device.addresses.iter().filter(|a| !on_link(a)).collect();
+    let shown: Vec<String> = routed.iter().take(2).map(ToString::to_string).collect();
+    let more = routed.len().saturating_sub(2);
     if !shown.is_empty() {
         parts.push(if more > 0 { format!("{} and {more} more", shown.join(" ")) } else { shown.join(" ") });
     }
