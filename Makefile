@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 DEMO := target/demo
 
-.PHONY: demo test setup docs fuzz-replay clean help
+.PHONY: demo test setup lint-tools docs clean help
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
@@ -25,6 +25,7 @@ setup:
 	fi
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust $$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later (https://rustup.rs)" >&2; exit 1; }
 
+lint-tools:
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 \
 	  || { echo "rustfmt or clippy is missing: rustup component add rustfmt clippy" >&2; exit 1; }
 
@@ -33,12 +34,12 @@ demo: setup
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
 	@mkdir -p $(DEMO)
 	@echo "== a morning in a small office, made by our own generator: $(DEMO)/office.pcap"
-	@target/debug/office $(DEMO)/office.pcap
+	@$(CARGO) run --quiet --locked -p ringfence-tests --bin office -- $(DEMO)/office.pcap
 	@echo "== ringfence scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap"
 	@echo
-	@target/debug/ringfence scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap
+	@$(CARGO) run --quiet --locked -p ringfence -- scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap
 
-test: setup
+test: setup lint-tools
 	@echo "== formatting"
 	@$(CARGO) fmt --all --check
 	@echo "== lints"
