@@ -106,7 +106,7 @@ impl Correlator {
             Evidence::Sign(sign) => self.sign(*sign),
             Evidence::Learned { ts, flow, indicator, addr, ttl_secs } => self.answer(ts, &flow, indicator, addr, ttl_secs),
             Evidence::Contact { flow, last } => {
-                let entry = self.entry(&flow);
+                let entry = self.entry(&flow, false);
                 entry.last = entry.last.max(last);
             }
             Evidence::Traffic { flow, last, bytes, named, ended } => self.traffic(flow, last, bytes, named, ended),
@@ -130,16 +130,37 @@ impl Correlator {
         self.policy.segment_of(name, path, addr)
     }
 
-    fn entry(&mut self, meta: &FlowMeta) -> &mut FlowEntry {
+    /// The kept flow. Whose it is is asked at once when it has a sign; for a mere contact it waits until somebody wants to know.
+    fn entry(&mut self, meta: &FlowMeta, signed: bool) -> &mut FlowEntry {
         if !self.flows.contains_key(&meta.id) {
             let segment = self.segment(meta.interface, &meta.path, meta.client.addr);
-            let key = SegmentKey(segment.0);
-            self.identity.server(key, meta.server_mac, meta.server.addr);
-            let device = self.identity.client(meta.first, key, meta.client_mac, meta.client.addr);
             self.make_room();
-            self.flows.insert(meta.id, FlowEntry::new(meta, device, segment));
+            self.flows.insert(meta.id, FlowEntry::new(meta, segment));
         }
-        self.flows.entry(meta.id).or_insert_with(|| FlowEntry::new(meta, DeviceId(0), SegmentId(0)))
+        if signed {
+            self.identify(meta.id);
+        }
+        self.flows.entry(meta.id).or_insert_with(|| FlowEntry::new(meta, SegmentId(0)))
+    }
+
+    fn identify(&mut self, id: FlowId) {
+        let Some(entry) = self.flows.get_mut(&id).filter(|e| e.device.is_none()) else { return };
+        let (meta, key) = (entry.meta, SegmentKey(entry.segment.0));
+        self.identity.server(key, meta.server_mac, meta.server.addr);
+        entry.device = Some(self.identity.client(meta.first, key, meta.client_mac, meta.client.addr));
+    }
+
+    /// Asks whose the mere contacts are, as far as they share an address or a hardware address with a flow that has a sign.
+    fn identify_contacts(&mut self) {
+        let signed = self.flows.values().filter(|f| !f.signs.is_empty());
+        let (mut addrs, mut macs) = (HashSet::new(), HashSet::new());
+        for flow in signed {
+            addrs.insert(flow.meta.client.addr);
+            macs.extend(flow.meta.client_mac);
+        }
+        let related = |f: &FlowEntry| addrs.contains(&f.meta.client.addr) || f.meta.client_mac.is_some_and(|m| macs.contains(&m));
+        let open: Vec<FlowId> = self.flows.iter().filter(|(_, f)| f.device.is_none() && related(f)).map(|(id, _)| *id).collect();
+        open.into_iter().for_each(|id| self.identify(id));
     }
 
     fn make_room(&mut self) {
@@ -169,7 +190,7 @@ impl Correlator {
                 self.watch_changed |= self.watch.macs.insert(mac);
             }
         }
-        self.entry(&sign.flow).add(&sign);
+        self.entry(&sign.flow, true).add(&sign);
     }
 
     fn traffic(&mut self, id: FlowId, last: Timestamp, bytes: [u64; 2], named: bool, ended: bool) {

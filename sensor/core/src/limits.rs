@@ -71,6 +71,10 @@ pub const SEGMENTS_DERIVED_MAX: usize = 8_192;
 /// Devices that identity holds.
 pub const DEVICES_MAX: usize = 131_072;
 
+/// Sightings that identity holds: a device with a sign makes one for each minute in which it opens a flow that matters. A million are
+/// a day of 700 such devices; a flow whose sighting is gone has no device.
+pub const SIGHTINGS_MAX: usize = 1_048_576;
+
 macro_rules! limits {
     ($($variant:ident, $name:literal, $about:literal;)*) => {
         /// A bound that was hit.

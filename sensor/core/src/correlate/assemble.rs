@@ -27,7 +27,8 @@ type Levels = BTreeMap<(DeviceId, Subject), Level>;
 
 impl Correlator {
     /// Judges everything that is known now.
-    pub fn report(&self) -> Report {
+    pub fn report(&mut self) -> Report {
+        self.identify_contacts();
         let mut accounts = Accounts::new();
         let ids: Vec<_> = self.flows.keys().copied().collect();
         for id in &ids {
@@ -64,7 +65,7 @@ impl Correlator {
     /// Books what a flow itself shows.
     fn book_direct(&self, id: FlowId, accounts: &mut Accounts) {
         let Some(flow) = self.flows.get(&id) else { return };
-        let device = self.identity.canonical(flow.device);
+        let Some(device) = flow.device.map(|d| self.identity.canonical(d)) else { return };
         let disguised = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::Disguise);
         let resolver = self.resolvers.contains(&flow.meta.client.addr);
         for sign in &flow.signs {
@@ -109,7 +110,7 @@ impl Correlator {
         if named {
             return;
         }
-        let device = self.identity.canonical(flow.device);
+        let Some(device) = flow.device.map(|d| self.identity.canonical(d)) else { return };
         let mut explained = BTreeSet::new();
         for lesson in self.learned.explain(&flow.meta, flow.last) {
             let indicator = self.rules.indicator(lesson.indicator);
@@ -145,7 +146,8 @@ impl Correlator {
         for flow in self.flows.values() {
             let works = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::WorkService);
             if works || self.policy.is_work_service(flow.meta.server.addr) {
-                let at = latest.entry(self.identity.canonical(flow.device)).or_insert(flow.last);
+                let Some(device) = flow.device else { continue };
+                let at = latest.entry(self.identity.canonical(device)).or_insert(flow.last);
                 *at = flow.last.max(*at);
             }
         }

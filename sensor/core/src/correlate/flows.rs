@@ -31,7 +31,8 @@ pub(super) struct FlowSign {
 #[derive(Clone, Debug)]
 pub(super) struct FlowEntry {
     pub(super) meta: FlowMeta,
-    pub(super) device: DeviceId,
+    /// Whose it is, once somebody asked.
+    pub(super) device: Option<DeviceId>,
     pub(super) segment: SegmentId,
     pub(super) last: Timestamp,
     pub(super) bytes: [u64; 2],
@@ -44,10 +45,10 @@ pub(super) struct FlowEntry {
 }
 
 impl FlowEntry {
-    pub(super) fn new(meta: &FlowMeta, device: DeviceId, segment: SegmentId) -> Self {
+    pub(super) fn new(meta: &FlowMeta, segment: SegmentId) -> Self {
         FlowEntry {
             meta: *meta,
-            device,
+            device: None,
             segment,
             last: meta.first,
             bytes: [0; 2],

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::expiring_map::ExpiringMap;
-use crate::limits::DEVICES_MAX;
+use crate::limits::{DEVICES_MAX, SIGHTINGS_MAX};
 use crate::net::Mac;
 use crate::record::BindingSource;
 use crate::time::Timestamp;
@@ -148,7 +148,7 @@ impl Identity {
             register: Register::new(register),
             stations: ExpiringMap::new(DEVICES_MAX, forever),
             hosts: ExpiringMap::new(2 * DEVICES_MAX, forever),
-            sightings: ExpiringMap::new(DEVICES_MAX, forever),
+            sightings: ExpiringMap::new(SIGHTINGS_MAX, forever),
             handles: HashMap::new(),
             named: HashMap::new(),
             next: 0,
