@@ -15,6 +15,7 @@ pub mod field;
 pub mod finding;
 pub mod flow;
 pub mod identity;
+pub mod ledger;
 pub mod limits;
 pub mod net;
 pub mod policy;

@@ -75,6 +75,9 @@ pub const DEVICES_MAX: usize = 131_072;
 /// a day of 700 such devices; a flow whose sighting is gone has no device.
 pub const SIGHTINGS_MAX: usize = 1_048_576;
 
+/// Findings that the ledger holds, open and ended. A finding has about 2 KiB; an organisation that has 100,000 has another problem.
+pub const FINDINGS_MAX: usize = 131_072;
+
 macro_rules! limits {
     ($($variant:ident, $name:literal, $about:literal;)*) => {
         /// A bound that was hit.
@@ -109,6 +112,7 @@ limits! {
     Fragments, "fragments", "The table of fragmented datagrams was full; the oldest was dropped.";
     Learned, "learned", "The table of learned addresses was full; the oldest was dropped.";
     Segments, "segments", "The table of derived segments was full; further ones share the segment `elsewhere`.";
+    Findings, "findings", "The table of findings was full; the one that changed longest ago was dropped.";
     Devices, "devices", "The table of devices was full; the device seen longest ago was dropped.";
 }
 

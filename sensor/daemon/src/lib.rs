@@ -6,3 +6,4 @@ pub mod config;
 pub mod output;
 pub mod ring;
 pub mod rules_store;
+pub mod state;
