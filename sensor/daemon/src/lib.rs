@@ -7,3 +7,4 @@ pub mod output;
 pub mod ring;
 pub mod rules_store;
 pub mod state;
+pub mod store;
