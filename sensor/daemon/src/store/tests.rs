@@ -1,3 +1,5 @@
+//! Written, read back, replaced; and what cannot be used is told.
+
 use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
 use ringfence_core::ledger::Stage;
 use ringfence_core::policy::{Level, Verdict};
