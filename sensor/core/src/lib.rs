@@ -14,6 +14,8 @@ pub mod expiring_map;
 pub mod field;
 pub mod finding;
 pub mod flow;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod identity;
 pub mod limits;
 pub mod net;

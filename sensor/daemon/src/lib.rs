@@ -3,6 +3,8 @@
 pub mod capture;
 pub mod cli;
 pub mod config;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod output;
 pub mod ring;
 pub mod rules_store;

@@ -103,6 +103,11 @@ impl Tally {
         fits
     }
 
+    /// Bytes that all streams hold now.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// A stream holds so many bytes no longer.
     pub(super) fn release(&mut self, bytes: usize) {
         self.held = self.held.saturating_sub(bytes);

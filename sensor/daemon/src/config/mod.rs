@@ -87,10 +87,25 @@ impl Config {
                 return Err(found);
             }
         };
+        Config::of(&main, |root| files::others(path, root), apps)
+    }
+
+    /// The configuration that stands in these texts: a `ringfence.toml`, and a `devices.csv` beside it.
+    ///
+    /// # Errors
+    /// Every problem, when one of them is an error.
+    pub fn parse(main: &str, devices: &str, apps: &[String]) -> Result<Config, Diagnostics> {
+        let source = |name: &str, text: &str, is_csv| files::Source { name: name.into(), text: text.into(), is_csv };
+        Config::of(&source("ringfence.toml", main, false), |_| vec![source("devices.csv", devices, true)], apps)
+    }
+
+    /// What the main file says, and those that `beside` finds once it is parsed.
+    fn of(main: &files::Source, beside: impl FnOnce(&Section<'_>) -> Vec<files::Source>, apps: &[String]) -> Result<Config, Diagnostics> {
+        let mut found = Diagnostics::default();
         let doc = Document::new(&main.name, &main.text);
         let table = doc.parse();
         let root = doc.root(&table);
-        let others = files::others(path, &root);
+        let others = beside(&root);
         let docs: Vec<Document<'_>> = others.iter().map(|o| Document::new(&o.name, &o.text)).collect();
         let tables: Vec<_> = others.iter().zip(&docs).map(|(o, doc)| (!o.is_csv).then(|| doc.parse())).collect();
         let mut draft = Draft::default();
@@ -105,7 +120,7 @@ impl Config {
         }
         let policy = draft.resolve(apps);
         std::iter::once(doc).chain(docs).for_each(|doc| found.extend(doc.finish()));
-        let files = std::iter::once(&main).chain(&others).map(|s| s.name.clone()).collect();
+        let files = std::iter::once(main).chain(&others).map(|s| s.name.clone()).collect();
         if found.has_errors() { Err(found) } else { Ok(Config { policy, site, files, warnings: found }) }
     }
 
