@@ -6,6 +6,7 @@ mod fuzz;
 mod generated;
 mod hostile;
 mod licences;
+mod names;
 mod oracle;
 mod privacy;
 mod shared;
