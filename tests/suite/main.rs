@@ -2,6 +2,7 @@
 
 mod broken;
 mod cases;
+mod determinism;
 mod fuzz;
 mod generated;
 mod hostile;

@@ -113,6 +113,7 @@ impl Worker {
             self.close(flow, output);
         }
         self.tally.fragments_lost(self.fragments.expire(Timestamp::MAX));
+        self.presence.last_seen().into_iter().for_each(|e| output.evidence(e));
     }
 
     /// Addresses and hardware addresses to look out for. Flows that are already there are told at once.
@@ -259,6 +260,7 @@ impl Worker {
             opened,
             macs: [packet.macs.map(|m| m.src), None],
             interface: packet.interface,
+            taps: [None; 2],
             path: packet.path,
             first: packet.ts,
             last: packet.ts,
@@ -291,7 +293,9 @@ fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpo
     }
     let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
     flow.last = flow.last.max(packet.ts);
-    if let Some(bytes) = flow.bytes.get_mut(side) {
+    // What a second tap shows of the same direction is not sent twice.
+    let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
+    if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {
         *bytes = bytes.saturating_add(u64::from(packet.wire_len));
     }
     if let Some(packets) = flow.packets.get_mut(side) {
@@ -319,6 +323,7 @@ impl Flow<FlowState> {
     fn reverse(&mut self) {
         std::mem::swap(&mut self.opener, &mut self.peer);
         self.macs.swap(0, 1);
+        self.taps.swap(0, 1);
         self.bytes.swap(0, 1);
         self.packets.swap(0, 1);
         self.state.client = self.state.client.map(Direction::reverse);
