@@ -17,6 +17,7 @@ pub mod flow;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod identity;
+pub mod ledger;
 pub mod limits;
 pub mod net;
 pub mod policy;

@@ -8,3 +8,5 @@ pub mod fuzz;
 pub mod output;
 pub mod ring;
 pub mod rules_store;
+pub mod state;
+pub mod store;

@@ -13,6 +13,7 @@ pub mod scan;
 pub mod terminal;
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -71,6 +72,11 @@ impl Cli {
 /// What a word stands for, where it is one of `words`.
 pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
     words.iter().find(|(w, _)| *w == text).map(|(_, value)| *value)
+}
+
+/// The folder of the site's own rules: what `--rules` says, else what the configuration says.
+pub fn rules_dir(given: Option<&Path>, config: Option<&Path>) -> Option<PathBuf> {
+    given.map(Path::to_path_buf).or_else(|| config.and_then(crate::config::Config::rules_dir))
 }
 
 /// Tells what inputs lost, and gives what failed: errors, and damage that hides traffic.

@@ -112,7 +112,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 
 /// Rules and configuration; all their problems at once.
 fn load(args: &Args, terminal: &Terminal) -> Result<(RulesStore, Config), Failure> {
-    let rules = RulesStore::load(args.rules.as_deref());
+    let rules = RulesStore::load(super::rules_dir(args.rules.as_deref(), args.config.as_deref()).as_deref());
     let config = Config::load_optional(args.config.as_deref(), &crate::config::apps_of(&rules));
     problems::both(rules, config, terminal)
 }
