@@ -154,7 +154,20 @@ fn essence(f: &Finding) -> String {
     let device = (&f.device.id, f.device.mac, &f.device.addresses, &f.device.name);
     format!(
         "{} {device:?} {} {} {:?} {:?} {:.6} {:?} {:?} flows={} instances={} {:?} {:?} {} up {} down",
-        f.id, f.segment, f.app, f.surface, f.level, f.confidence, f.verdict, f.others, f.flows, f.instances, f.classes, f.first_seen, f.bytes_up, f.bytes_down
+        f.id,
+        f.segment,
+        f.app,
+        f.surface,
+        f.level,
+        f.confidence,
+        f.verdict,
+        f.others,
+        f.flows,
+        f.instances,
+        f.classes,
+        f.first_seen,
+        f.bytes_up,
+        f.bytes_down
     )
 }
 

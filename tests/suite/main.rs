@@ -1,6 +1,7 @@
 //! Every test that spans the two product crates.
 
 mod broken;
+mod carriage;
 mod cases;
 mod determinism;
 mod fuzz;

@@ -45,7 +45,11 @@ const KINDS: &[Kind] = &[
     },
     Kind { name: "connect", missed: never, beside: |pair, c| row(pair, c).any(|r| r["method"] == "CONNECT") },
     Kind { name: "cut-behind-name", missed: never, beside: |pair, c| row(pair, c).any(|r| r["kind"] == "dns" && r["qtype"].is_null()) },
-    Kind { name: "cut-elsewhere", missed: |(flow, _), _| !ports(flow).iter().any(|p| matches!(p, 53 | 5_353 | 5_355 | 137)), beside: never },
+    Kind {
+        name: "cut-elsewhere",
+        missed: |(flow, _), _| !ports(flow).iter().any(|p| matches!(p, 53 | 5_353 | 5_355 | 137)),
+        beside: never,
+    },
 ];
 
 fn row<'c>((_, name): &'c Pair, capture: &'c Capture) -> impl Iterator<Item = &'c Json> {
@@ -74,7 +78,9 @@ fn as_oracle(name: &str) -> String {
     while let Some((first, after)) = rest.split_first() {
         let number = |digits: Option<&[u8]>, radix| digits.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, radix).ok());
         (rest, _) = match (first, after) {
-            (b'\\', [b'x', digits @ ..]) if number(digits.get(..2), 16).is_some() => (&digits[2..], bytes.extend(number(digits.get(..2), 16))),
+            (b'\\', [b'x', digits @ ..]) if number(digits.get(..2), 16).is_some() => {
+                (&digits[2..], bytes.extend(number(digits.get(..2), 16)))
+            }
             (b'\\', digits) if number(digits.get(..3), 10).is_some() => (&digits[3..], bytes.extend(number(digits.get(..3), 10))),
             (b'\\', [escaped, after @ ..]) => (after, bytes.push(*escaped)),
             _ => (after, bytes.push(*first)),

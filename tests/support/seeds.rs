@@ -94,7 +94,8 @@ fn encapsulated() -> Vec<u8> {
     let vxlan = outer(frame::proto::UDP, &frame::udp(end(3, 50_000), end(4, 4_789), &frame::vxlan(77, &inner)));
     let gre = outer(47, &frame::gre(frame::IPV4, Some(5), &packet));
     let tagged = frame::ethernet(near, far, &[10, 20, 30], frame::IPV4, &packet);
-    let mut bytes: Vec<Vec<u8>> = [vxlan, gre, outer(4, &packet)].iter().map(|p| frame::ethernet(near, far, &[9], frame::IPV4, p)).collect();
+    let mut bytes: Vec<Vec<u8>> =
+        [vxlan, gre, outer(4, &packet)].iter().map(|p| frame::ethernet(near, far, &[9], frame::IPV4, p)).collect();
     bytes.extend([inner, tagged]);
     bytes.extend(frame::fragments(&packet, 9, 48).iter().map(|f| frame::ethernet(near, far, &[], frame::IPV4, f)));
     frames(&bytes.into_iter().map(|bytes| Frame { at: START, interface: 0, bytes }).collect::<Vec<_>>())
@@ -121,7 +122,8 @@ fn tls_streams(prng: &mut Prng) -> Made {
     let s = |text: &[u8]| (Side::Server, text.to_vec());
     let connect = talk(&[c(b"CONNECT a.example.org:443 HTTP/1.1\r\n\r\n"), s(b"HTTP/1.1 200 OK\r\n\r\n"), c(&old_client)]);
     let smtp = talk(&[s(b"220 mail\r\n"), c(b"EHLO a\r\n"), s(b"250 STARTTLS\r\n"), c(b"STARTTLS\r\n"), s(b"220 go\r\n"), c(&old_client)]);
-    let socks = talk(&[c(&[5, 1, 0]), s(&[5, 0]), c(&[5, 1, 0, 1, 192, 0, 2, 1, 1, 187]), s(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]), c(&old_client)]);
+    let socks =
+        talk(&[c(&[5, 1, 0]), s(&[5, 0]), c(&[5, 1, 0, 1, 192, 0, 2, 1, 1, 187]), s(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]), c(&old_client)]);
     vec![
         ("modern", talk(&[c(&new_client), s(&new_server)])),
         ("old", talk(&[c(&old_client), s(&old_server)])),
@@ -140,7 +142,11 @@ fn quic_datagrams(prng: &mut Prng) -> Made {
         talk(&list.into_iter().map(|(from, _, bytes)| (from, bytes)).collect::<Vec<_>>())
     };
     let pieces = Shape { chunk: 100, shuffled: true, datagram: 1_200 };
-    vec![("v1", connection(Version::V1, Shape::default())), ("v2", connection(Version::V2, Shape::default())), ("shuffled", connection(Version::V1, pieces))]
+    vec![
+        ("v1", connection(Version::V1, Shape::default())),
+        ("v2", connection(Version::V2, Shape::default())),
+        ("shuffled", connection(Version::V1, pieces)),
+    ]
 }
 
 fn mmtls_streams(prng: &mut Prng) -> Made {
@@ -160,7 +166,8 @@ fn mmtls_streams(prng: &mut Prng) -> Made {
 fn http_streams(prng: &mut Prng) -> Made {
     let app = Installation::new("android", prng);
     let body = app.short_body(Start::Resume, START, 60, prng);
-    let short = [(Side::Client, mmtls::short_request("a.example.org", &body, prng)), (Side::Server, app.short_reply(Start::Resume, 40, prng))];
+    let short =
+        [(Side::Client, mmtls::short_request("a.example.org", &body, prng)), (Side::Server, app.short_reply(Start::Resume, 40, prng))];
     let client = IpAddr::from([192, 0, 2, 7]);
     let newdns = [
         (Side::Client, newgetdns::request("a.example.org", 1, 2, "android")),

@@ -47,7 +47,17 @@ fn input<'a>(carrier: Carrier, direction: Direction, bytes: &'a [u8]) -> Input<'
     let ends = [(7, 40_000), (53, 443)].map(|(last, port)| Endpoint { addr: [192, 0, 2, last].into(), port });
     let [src, dst] = if direction == Direction::Forward { ends } else { [ends[1], ends[0]] };
     let ts = Timestamp::from_secs_nanos(1_700_000_000, 0);
-    Input { ts, carrier, direction, src, dst, src_mac: Some(Mac([2, 0, 0, 0, 0, 9])), bytes, at_start: true, at_end: carrier != Carrier::Tcp }
+    Input {
+        ts,
+        carrier,
+        direction,
+        src,
+        dst,
+        src_mac: Some(Mac([2, 0, 0, 0, 0, 9])),
+        bytes,
+        at_start: true,
+        at_end: carrier != Carrier::Tcp,
+    }
 }
 
 /// A stream: whatever is recognised says the same when every byte comes alone.

@@ -116,7 +116,8 @@ fn window(steps: &[Step<'_>]) {
 /// A stream whose SYN was seen, all within its window and its time: what can be read is what the model says.
 fn stream(steps: &[Step<'_>]) {
     let base = 0xffff_ff00_u32;
-    let segment = |offset: usize, bytes| Segment { ts: Timestamp::ZERO, seq: base.wrapping_add(offset as u32), syn: false, fin: false, bytes };
+    let segment =
+        |offset: usize, bytes| Segment { ts: Timestamp::ZERO, seq: base.wrapping_add(offset as u32), syn: false, fin: false, bytes };
     let mut real = Half::default();
     real.push(&Segment { syn: true, ..segment(0, b"") });
     let mut naive = Naive::new(1 << 17);

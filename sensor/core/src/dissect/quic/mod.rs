@@ -97,15 +97,26 @@ impl Dissector for Quic {
         }
         Progress::Continue { consumed: input.bytes.len(), need: 0 }
     }
+
+    /// The client went silent in the middle of its hello, or nobody could open what it said.
+    fn finish(&mut self, sink: &mut dyn Sink) {
+        if self.tried > 0 {
+            self.tell(sink);
+        }
+    }
 }
 
 impl Quic {
     fn give_up(&mut self, sink: &mut dyn Sink) -> Progress {
+        self.tell(sink);
+        Progress::FlowDone
+    }
+
+    fn tell(&mut self, sink: &mut dyn Sink) {
         if self.hellos == 0 && !self.told {
             self.told = true;
             sink.blind(if self.opened > 0 { Blind::QuicGap } else { Blind::QuicUnknown });
         }
-        Progress::FlowDone
     }
 
     fn initial(&mut self, header: &LongHeader<'_>, packet: &[u8], direction: Direction, sink: &mut dyn Sink) {
