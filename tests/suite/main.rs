@@ -7,6 +7,7 @@ mod determinism;
 mod fuzz;
 mod generated;
 mod hostile;
+mod incremental;
 mod licences;
 mod names;
 mod oracle;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::evidence::FlowId;
 use crate::finding::Finding;
+use crate::identity::DeviceId;
 use crate::limits::{FLOWS_KEPT_MAX, Limit};
 use crate::time::Timestamp;
 
@@ -32,8 +33,9 @@ impl Correlator {
     /// resolved findings that cannot make an exposure any more.
     pub fn retire(&mut self, now: Timestamp, window: Duration) {
         let before = now.before(window);
-        let old = self.flows.iter().filter(|(_, f)| f.ended && f.last < before).map(|(id, _)| *id).collect();
-        self.let_go(&old);
+        let flows = self.flows.iter().filter(|(_, f)| f.ended && f.last < before).map(|(id, _)| *id).collect();
+        let presence = self.presence.iter().filter(|(_, (_, last))| *last < before).map(|((device, _), _)| *device).collect();
+        self.let_go(&flows, &presence);
         self.presence.retain(|_, (_, last)| *last >= before);
         self.past.expire(now.before(self.policy.exposure.max(window)));
         self.learned.expire(before);
@@ -53,36 +55,33 @@ impl Correlator {
         let quarter = order.len() / 4;
         let (old, ..) = order.select_nth_unstable(quarter);
         let old = old.iter().map(|(.., id)| *id).collect();
-        self.let_go(&old);
+        self.let_go(&old, &BTreeSet::new());
     }
 
-    /// Drops flows; what they said stays in the past of their findings.
-    fn let_go(&mut self, old: &BTreeSet<FlowId>) {
-        if old.is_empty() {
+    /// Drops flows; what they and the old presence of some devices said stays in the past of their findings.
+    fn let_go(&mut self, old: &BTreeSet<FlowId>, present: &BTreeSet<DeviceId>) {
+        if old.is_empty() && present.is_empty() {
             return;
         }
         self.identify_contacts();
-        let groups = self.groups();
-        let affected: Vec<_> = groups.iter().filter(|(_, g)| g.flows.iter().any(|id| old.contains(id))).collect();
-        let rests: Vec<Group> = affected
-            .iter()
-            .map(|(_, g)| Group { flows: g.flows.iter().copied().filter(|id| !old.contains(id)).collect(), ..Group::default() })
-            .collect();
+        let gone: HashSet<DeviceId> = present.iter().map(|handle| self.identity.canonical(*handle)).collect();
         let mut over: Vec<Finding> = Vec::new();
-        for ((device, group), rest) in affected.into_iter().zip(&rests) {
-            let whole = Group { flows: group.flows.clone(), ..Group::default() };
+        for (device, group) in self.groups() {
+            if !gone.contains(&device) && !group.flows.iter().any(|id| old.contains(id)) {
+                continue;
+            }
+            let rest = Group { flows: group.flows.iter().copied().filter(|id| !old.contains(id)).collect(), ..Group::default() };
             let (mut full, mut kept) = (Report::default(), Report::default());
-            self.judge_group(*device, &whole, &mut full);
-            self.judge_afresh(*device, rest, &mut kept);
+            self.judge_group(device, &group, &mut full);
+            self.judge_afresh(device, &rest, &mut kept);
             let rest_of = |id: &str| kept.findings.iter().find(|f| f.id == id);
             over.extend(full.findings.into_iter().map(|f| {
-                let rest = rest_of(&f.id).cloned();
-                f.without(rest.as_ref())
+                let rest = rest_of(&f.id);
+                f.without(rest)
             }));
         }
         over.into_iter().for_each(|f| self.past.put(f));
         self.flows.retain(|id, _| !old.contains(id));
-        let kept: HashSet<FlowId> = self.touched.flows.iter().copied().filter(|id| !old.contains(id)).collect();
-        self.touched.flows = kept;
+        self.touched.flows.retain(|id| !old.contains(id));
     }
 }
