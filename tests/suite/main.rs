@@ -3,6 +3,7 @@
 mod broken;
 mod carriage;
 mod cases;
+mod coverage;
 mod determinism;
 mod fuzz;
 mod generated;

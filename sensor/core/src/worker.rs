@@ -4,6 +4,7 @@
 
 mod conversation;
 mod emit;
+mod places;
 mod shed;
 mod tally;
 mod watch;
@@ -26,6 +27,7 @@ use conversation::Conversation;
 use emit::{Emitter, Place};
 
 pub use emit::RecordContext;
+pub use places::{Grain, Place as CoveragePlace, PlaceTally, Places};
 pub use shed::Shedding;
 pub use tally::Tally;
 pub use watch::Watch;
@@ -70,6 +72,8 @@ struct FlowState {
     matters: bool,
     /// A server name was seen.
     named: bool,
+    /// What its place is told when it ends.
+    marks: places::Marks,
 }
 
 impl Worker {
@@ -103,6 +107,11 @@ impl Worker {
     /// Gives up part of the traffic from now on, or takes it up again.
     pub fn set_shedding(&mut self, shedding: Shedding) {
         self.shedding = shedding;
+    }
+
+    /// How finely the coverage tells places apart.
+    pub fn set_grain(&mut self, grain: Grain) {
+        self.tally.places.grain = grain;
     }
 
     /// Takes one frame.
@@ -175,13 +184,13 @@ impl Worker {
     }
 
     fn close(&mut self, mut flow: Flow<FlowState>, output: &mut dyn Output) {
-        self.tally.flow_closed(&flow);
         if let Some(mut conversation) = flow.state.conversation.take() {
             self.tally.release(conversation.counted());
             let rules = Arc::clone(&self.rules);
             let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
             conversation.end(&mut flow, &mut emitter);
         }
+        self.tally.flow_closed(&mut flow);
         if flow.state.matters {
             output.evidence(watch::traffic(self.index, &flow, true));
         }
@@ -219,7 +228,7 @@ impl Worker {
                     }
                 }
             }
-            Payload::Opaque(_) => self.tally.blind(Blind::Tunnel),
+            Payload::Opaque(_) => self.tally.hidden(packet, (ip.src, ip.dst), Blind::Tunnel),
             Payload::Other(_) => {}
         }
     }
@@ -320,6 +329,7 @@ fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpo
     }
     let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
     flow.last = flow.last.max(packet.ts);
+    flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
     // What a second tap shows of the same direction is not sent twice.
     let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
     if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {

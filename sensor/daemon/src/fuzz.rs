@@ -3,11 +3,13 @@
 
 use std::sync::OnceLock;
 
+use ringfence_core::fuzz::Target;
+
 use crate::capture::{FileSource, Options, Source, Step, Warning};
 use crate::config::Config;
 
 /// Every entry point of the shell, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[("capture_file", capture_file), ("config", config)];
+pub const TARGETS: &[(&str, Target)] = &[("capture_file", capture_file), ("config", config)];
 
 /// Frames that are read from one input: a compressed capture of nothing may hold millions.
 const FRAMES_MAX: usize = 4_096;

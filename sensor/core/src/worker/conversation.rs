@@ -129,14 +129,14 @@ impl Conversation {
             half.probes = half.probes.saturating_add(1);
         }
         if let Some(limit) = arrival.limit {
-            emitter.tally.limit(limit);
+            emitter.tally.limit_flow(flow, limit);
         }
         if arrival.conflict && !self.ambiguous {
             self.ambiguous = true;
-            emitter.tally.blind(Blind::Ambiguous);
+            emitter.tally.blind_flow(flow, Blind::Ambiguous);
         }
         if arrival.gap {
-            emitter.tally.blind(Blind::StreamGap);
+            emitter.tally.blind_flow(flow, Blind::StreamGap);
             if self.gap(direction) == Next::Decided {
                 return Next::Decided;
             }
@@ -247,7 +247,7 @@ impl Conversation {
         }
         match ask(&input) {
             Asked::Bound(dissector) => {
-                emitter.tally.bound();
+                emitter.tally.bound(flow);
                 self.dissector = Some(dissector);
                 Next::Again
             }
@@ -280,7 +280,7 @@ impl Conversation {
         if self.dissector.is_none() {
             match ask(&input) {
                 Asked::Bound(dissector) => {
-                    emitter.tally.bound();
+                    emitter.tally.bound(flow);
                     self.dissector = Some(dissector);
                 }
                 Asked::More | Asked::Nobody => {
