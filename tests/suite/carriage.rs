@@ -21,9 +21,9 @@ use ringfence_tests::wire::Side;
 /// Raw IP in the registry of link types.
 const RAW: u16 = 101;
 
-/// Server names in the order in which they were seen, each with its kind of record.
+/// Server names in the order in which they were seen, and what was said about encrypted ones and fingerprints.
 #[derive(Default)]
-struct Names(Vec<String>);
+struct Names(Vec<String>, Vec<String>);
 
 impl Output for Names {
     fn evidence(&mut self, _evidence: Evidence) {}
@@ -33,10 +33,12 @@ impl Output for Names {
     }
 
     fn record(&mut self, _context: &RecordContext, record: &dyn Record) {
-        record.visit(Detail::Cheap, &mut |field, value| {
-            if let (Value::Text(name), "sni") = (value, field.key) {
-                self.0.push(String::from_utf8_lossy(name).into_owned());
-            }
+        record.visit(Detail::Full, &mut |field, value| match (value, field.key) {
+            (Value::Text(name), "sni") => self.0.push(String::from_utf8_lossy(name).into_owned()),
+            (Value::Token(word), "ech") => self.1.push(word.to_string()),
+            (Value::Number(id), "ech_config") => self.1.push(id.to_string()),
+            (Value::Text(_), "ja3" | "ja4") => self.1.push(field.key.to_string()),
+            _ => {}
         });
     }
 }
@@ -216,4 +218,54 @@ fn what_cannot_be_opened_is_counted_when_it_ends() {
     let mut names = std::mem::take(&mut lab.names);
     lab.worker.finish(&mut names);
     assert_eq!((lab.blind(Blind::QuicUnknown), names.0.len()), (1, 0));
+}
+
+/// An `encrypted_client_hello` extension (RFC 9849 section 5) of configuration 0x4a.
+fn ech(enc: &[u8], payload: u8) -> Vec<u8> {
+    let sized = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
+    [&[0, 0, 1, 0, 1, 0x4a][..], &sized(enc), &sized(&[payload; 144])].concat()
+}
+
+/// The server asks for another hello (RFC 8446 section 4.1.4).
+fn retry() -> Vec<u8> {
+    let random = ringfence_tests::hex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c");
+    let body = [&[3, 3][..], &random, &[0, 0x13, 1, 0, 0, 6, 0, 43, 0, 2, 3, 4]].concat();
+    tls::record(tls::kind::HANDSHAKE, 0x0303, &[&[2, 0, 0, body.len() as u8][..], &body].concat())
+}
+
+#[test]
+fn the_second_hello_tells_grease_from_an_offer() {
+    for (second, word, blind) in [(ech(&[7; 32], 9), "grease", [0, 1]), (ech(&[], 8), "offer", [1, 1])] {
+        let offer = |body: &[u8]| {
+            let hello = ClientHello::old("a.example.org", &mut Prng::new(5)).with(0xfe0d, body);
+            tls::record(tls::kind::HANDSHAKE, 0x0301, &hello.message())
+        };
+        let mut lab = Lab::tcp();
+        lab.say(Side::Client, &offer(&ech(&[7; 32], 9)), 99).say(Side::Server, &retry(), 99).say(Side::Client, &offer(&second), 99);
+        let said: Vec<&str> = lab.names.1.iter().map(String::as_str).filter(|w| !w.starts_with("ja")).collect();
+        assert_eq!(said, ["present", "74", word, "74"]);
+        assert_eq!([lab.blind(Blind::EchOffer), lab.blind(Blind::EchPresent)], blind);
+    }
+}
+
+#[test]
+fn an_encrypted_server_name_of_old_is_an_offer() {
+    let hello = ClientHello::bare(&mut Prng::new(5)).with(0xffce, [7; 200]);
+    let mut lab = Lab::tcp();
+    lab.say(Side::Client, &tls::record(tls::kind::HANDSHAKE, 0x0301, &hello.message()), 1_400);
+    assert_eq!((lab.names.1.first().map(String::as_str), lab.blind(Blind::EchOffer)), (Some("offer"), 1));
+}
+
+#[test]
+fn extensions_that_lie_have_no_fingerprint() {
+    let whole = ClientHello::bare(&mut Prng::new(5)).sni("true.example").with(21, [0; 40]).message();
+    for (cut, fingerprints) in [(0, 2), (1, 0), (30, 0)] {
+        let mut message = whole.clone();
+        // The last extension claims more than there is.
+        let at = whole.len() - 41;
+        message[at] += cut;
+        let mut lab = Lab::tcp();
+        lab.say(Side::Client, &tls::record(tls::kind::HANDSHAKE, 0x0301, &message), 1_400);
+        assert_eq!((lab.names.1.len(), &lab.names.0[..]), (fingerprints, &["true.example".to_string()][..]), "{cut}");
+    }
 }

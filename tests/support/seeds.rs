@@ -60,7 +60,9 @@ pub fn all() -> Vec<Seed> {
 
 type Made = Vec<(&'static str, Vec<u8>)>;
 
-const MAKERS: &[(&str, fn(&mut Prng) -> Made)] = &[
+type Maker = fn(&mut Prng) -> Made;
+
+const MAKERS: &[(&str, Maker)] = &[
     ("frame", whole_frames),
     ("headers", headers),
     ("tls", tls_streams),
