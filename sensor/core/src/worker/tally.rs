@@ -130,6 +130,26 @@ impl Tally {
         fits
     }
 
+    /// The counts without those by place, which are many.
+    pub fn totals(&self) -> Tally {
+        Tally {
+            frames: self.frames,
+            bytes: self.bytes,
+            flows: self.flows,
+            dissected: self.dissected,
+            span: self.span,
+            watched_nanos: self.watched_nanos,
+            clock_steps: self.clock_steps,
+            blind: self.blind.clone(),
+            limits: self.limits.clone(),
+            malformed: self.malformed.clone(),
+            shed: self.shed.clone(),
+            places: Places::default(),
+            previous: self.previous,
+            held: self.held,
+        }
+    }
+
     /// Bytes that all streams hold now.
     pub fn held(&self) -> usize {
         self.held

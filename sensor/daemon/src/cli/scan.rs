@@ -142,7 +142,7 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
         findings: report.findings,
         flows: report.flows,
         tally: worker.tally().clone(),
-        segments: output::segments(worker.tally(), &mut correlator),
+        segments: output::segments([&worker.tally().places], &mut correlator),
         limits,
     };
     (result, failures)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ringfence_core::correlate::Correlator;
 use ringfence_core::finding::{Finding, FlowRow};
 use ringfence_core::limits::LimitCounts;
-use ringfence_core::worker::{PlaceTally, Tally};
+use ringfence_core::worker::{PlaceTally, Places, Tally};
 
 /// Everything that one scan has to say.
 #[derive(Debug)]
@@ -43,10 +43,10 @@ pub struct SegmentCoverage {
     pub tally: PlaceTally,
 }
 
-/// The coverage of a worker's places, put together by segment.
-pub fn segments(tally: &Tally, correlator: &mut Correlator) -> Vec<SegmentCoverage> {
+/// The coverage of workers' places, put together by segment.
+pub fn segments<'p>(places: impl IntoIterator<Item = &'p Places>, correlator: &mut Correlator) -> Vec<SegmentCoverage> {
     let mut by_name: BTreeMap<(Box<str>, &'static str), PlaceTally> = BTreeMap::new();
-    for (place, counts) in tally.places.all() {
+    for (place, counts) in places.into_iter().flat_map(Places::all) {
         let segment = place.map_or_else(|| ("elsewhere".into(), "unknown"), |p| correlator.place(p.interface, &p.path, p.net.addr));
         by_name.entry(segment).or_default().merge(counts);
     }
