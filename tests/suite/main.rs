@@ -1,6 +1,7 @@
 //! Every test that spans the two product crates.
 
 mod broken;
+mod capture_live;
 mod cases;
 mod generated;
 mod hostile;
