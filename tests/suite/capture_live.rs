@@ -1,181 +1,15 @@
 //! Live capture on real interfaces: veth pairs in a network namespace of each test's own. Says so where that is not permitted.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
 
-use ringfence::capture::{Filter, Link, LinkState, LinkView, Live, LiveOptions, Source, Step};
-use ringfence_core::net::Mac;
+use ringfence::capture::{Filter, LinkState, LiveOptions};
 use ringfence_tests::frame;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A network namespace that lives as long as this.
-struct Namespace(Child);
-
-impl Namespace {
-    /// A new one; `None` where it is not permitted.
-    fn new() -> Option<Self> {
-        let mut child = Command::new("unshare")
-            .args(["--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut line = String::new();
-        let said = BufReader::new(child.stdout.take()?).read_line(&mut line);
-        let space = Namespace(child);
-        (said.is_ok() && line == "ready\n").then_some(space)
-    }
-
-    /// Moves this thread into it.
-    fn enter(&self) {
-        let file = File::open(format!("/proc/{}/ns/net", self.0.id())).expect("the namespace");
-        move_into_link_name_space(std::os::fd::AsFd::as_fd(&file), Some(LinkNameSpaceType::Network)).expect("permitted: it was made");
-        for which in ["all", "default"] {
-            // Its solicitations would stand between the frames of a test. A kernel without IPv6 has no such file.
-            let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"), "1");
-        }
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Runs a test on a thread of its own in a namespace of its own.
-fn in_namespace(test: impl FnOnce() + Send + 'static) {
-    let Some(space) = Namespace::new() else {
-        eprintln!("skipped: network namespaces are not permitted here (they take root)");
-        return;
-    };
-    let done = thread::spawn(move || {
-        space.enter();
-        test();
-    });
-    if let Err(panic) = done.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-fn ip(args: &str) {
-    let done = Command::new("ip").args(args.split(' ')).output().expect("iproute2");
-    assert!(done.status.success(), "ip {args}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
-/// Both ends of a cable, up: frames sent into the first come out of the second.
-fn cable(sender: &str, receiver: &str) {
-    ip(&format!("link add {sender} type veth peer name {receiver}"));
-    ip(&format!("link set {sender} up"));
-    ip(&format!("link set {receiver} up"));
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// A ring on a thread of its own, and what it delivered.
-struct Ring {
-    link: Arc<Link>,
-    stop: Arc<AtomicBool>,
-    frames: Arc<Mutex<Vec<(Vec<u8>, u32)>>>,
-    idle: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ring {
-    fn start(options: LiveOptions) -> Self {
-        let link = Arc::new(Link::new(&options.interface, options.ring));
-        let (stop, frames, idle) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(0)));
-        let mut live = Live::new(options, link.clone(), stop.clone());
-        let (into, idles) = (frames.clone(), idle.clone());
-        let read = move || {
-            let mut last = Instant::now();
-            loop {
-                match live.next().expect("a live source does not fail") {
-                    Step::Frame(frame) => {
-                        assert_eq!((frame.interface, frame.link_type, frame.vlan), (7, 1, None));
-                        into.lock().expect("nobody panicked").push((frame.bytes.to_vec(), frame.wire_len));
-                    }
-                    Step::Idle(now) => idles.store(now.nanos(), Relaxed),
-                    Step::End => break,
-                }
-                // 100 ms are promised; a busy machine may take its time.
-                assert!(last.elapsed() < Duration::from_secs(3), "nothing said for {:?}", last.elapsed());
-                last = Instant::now();
-            }
-        };
-        Ring { link, stop, frames, idle, thread: Some(thread::spawn(read)) }
-    }
-
-    fn on(interface: &str) -> Self {
-        Ring::start(options(interface))
-    }
-
-    fn view(&self) -> LinkView {
-        self.link.view()
-    }
-
-    fn stands(&self, state: LinkState) {
-        until(&format!("{state:?}, not {:?}", self.view()), || self.link.state() == state);
-    }
-
-    /// Waits for a frame that was sent.
-    fn has(&self, sent: &[u8]) {
-        until("a frame", || self.frames.lock().expect("nobody panicked").iter().any(|(bytes, _)| bytes == sent));
-    }
-
-    fn count(&self) -> usize {
-        self.frames.lock().expect("nobody panicked").len()
-    }
-
-    fn end(mut self) -> Vec<(Vec<u8>, u32)> {
-        self.stop.store(true, Relaxed);
-        let asked = Instant::now();
-        self.thread.take().map(JoinHandle::join).transpose().expect("the ring does not panic");
-        assert!(asked.elapsed() < Duration::from_secs(3), "stopping took {:?}", asked.elapsed());
-        std::mem::take(&mut self.frames.lock().expect("nobody panicked"))
-    }
-}
-
-fn options(interface: &str) -> LiveOptions {
-    LiveOptions { interface: interface.into(), interface_index: 7, buffer_bytes: 8 << 20, ..LiveOptions::default() }
-}
-
-/// Sends frames out of an interface, byte for byte.
-struct Sender(pcap::Capture<pcap::Active>);
-
-impl Sender {
-    fn on(interface: &str) -> Self {
-        Sender(pcap::Capture::from_device(interface).and_then(|c| c.open()).expect("an interface that is up"))
-    }
-
-    fn send(&mut self, frame: &[u8]) {
-        self.0.sendpacket(frame).expect("it takes frames");
-    }
-}
-
-const A: Mac = Mac([2, 0, 0, 0, 0, 0xa]);
-const B: Mac = Mac([2, 0, 0, 0, 0, 0xb]);
-
-/// An Ethernet frame that a test tells from all others by its number.
-fn numbered(number: u32) -> Vec<u8> {
-    frame::ethernet(B, A, &[], 0x88b5, &number.to_be_bytes())
-}
+use crate::capture_space::{A, B, Namespace, Ring, Sender, cable, in_namespace, ip, numbered, options, until};
 
 #[test]
 fn frames_arrive_as_they_were_sent_and_silence_is_told() {
@@ -294,7 +128,7 @@ fn a_name_is_followed_not_the_thing_that_had_it() {
         let mut other = Sender::on("far1");
         until("a frame of the other one", || {
             other.send(&numbered(2));
-            ring.frames.lock().expect("nobody panicked").iter().any(|(bytes, _)| *bytes == numbered(2))
+            ring.any(|bytes| bytes == numbered(2))
         });
         assert_eq!((ring.view().state, ring.view().reopened), (LinkState::Capturing, 2));
         ring.end();

@@ -1,7 +1,9 @@
 //! Every test that spans the two product crates.
 
 mod broken;
+mod capture_fanout;
 mod capture_live;
+mod capture_space;
 mod cases;
 mod generated;
 mod hostile;
