@@ -5,6 +5,7 @@ mod cases;
 mod generated;
 mod hostile;
 mod licences;
+mod live;
 mod oracle;
 mod privacy;
 mod shared;

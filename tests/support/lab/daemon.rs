@@ -1,0 +1,213 @@
+//! `ringfence run` under test: its configuration, its start and end, its API.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Read, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::{Namespace, Process, wait_for};
+use crate::sensor::{Json, binary};
+
+/// How the sensor is to run.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Everything of it lies here.
+    pub dir: PathBuf,
+    /// Where it remembers.
+    pub state: PathBuf,
+    /// Interfaces that it listens on.
+    pub interfaces: Vec<String>,
+    /// Rings of each.
+    pub rings: u16,
+    /// More lines for `[capture]`.
+    pub capture: String,
+    /// Lines at the top, before any table.
+    pub top: String,
+    /// More tables.
+    pub tables: String,
+    /// A wrapper that the binary is started by; empty for none.
+    pub wrapper: Vec<String>,
+}
+
+impl Setup {
+    /// One interface, one ring, files below `dir`.
+    pub fn new(dir: &Path, interface: &str, tables: &str) -> Self {
+        let (dir, state) = (dir.to_path_buf(), dir.join("state"));
+        let (interfaces, tables) = (vec![interface.to_string()], tables.to_string());
+        Setup { dir, state, interfaces, rings: 1, capture: String::new(), top: String::new(), tables, wrapper: Vec::new() }
+    }
+
+    /// Writes the configuration; its path.
+    ///
+    /// # Panics
+    /// When the folder cannot be written.
+    pub fn write(&self) -> PathBuf {
+        let path = self.dir.join("ringfence.toml");
+        let mut text = format!("site = \"lab\"\n{}\n", self.top);
+        let _ = writeln!(text, "[capture]\ninterfaces = {:?}\nrings = {}\n{}", self.interfaces, self.rings, self.capture);
+        let _ = writeln!(text, "[http]\nlisten = \"127.0.0.1:{PORT}\"\nidentities = true\n");
+        let _ = writeln!(text, "[state]\ndir = {:?}\nuser = \"\"\ndrain_secs = {}\n{}", self.state, DRAIN.as_secs(), self.tables);
+        fs::create_dir_all(&self.state).expect("the state folder");
+        fs::write(&path, text).expect("the configuration");
+        path
+    }
+}
+
+/// The namespace has all ports to itself.
+const PORT: u16 = 9477;
+
+/// How long it may take to end.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long it may take to be ready.
+const START: Duration = Duration::from_secs(10);
+
+/// A running sensor.
+#[derive(Debug)]
+pub struct Daemon {
+    /// The process.
+    pub process: Process,
+    namespace: Namespace,
+}
+
+impl Daemon {
+    /// Starts it inside a namespace and waits until it says that it is ready.
+    ///
+    /// # Panics
+    /// When it ends or is not ready within ten seconds.
+    pub fn start(namespace: &Namespace, setup: &Setup) -> Self {
+        let config = setup.write();
+        let socket = setup.dir.join("notify");
+        let _ = fs::remove_file(&socket);
+        let notified = UnixDatagram::bind(&socket).expect("a socket");
+        notified.set_nonblocking(true).expect("it can be asked");
+        let program = binary().to_string_lossy().into_owned();
+        let words: Vec<String> = setup.wrapper.iter().cloned().chain([program]).collect();
+        let mut command = namespace.command(&words[0]);
+        command.args(&words[1..]).arg("run").arg("-c").arg(config).env("NOTIFY_SOCKET", &socket).env("RUST_BACKTRACE", "1");
+        let mut daemon = Daemon { process: Process::start(command, &setup.dir.join("ringfence.log")), namespace: namespace.clone() };
+        wait_for("the sensor is ready", START, || {
+            assert!(daemon.process.ended().is_none(), "the sensor ended: {}", daemon.process.words());
+            let mut message = [0; 512];
+            let len = notified.recv(&mut message).ok()?;
+            String::from_utf8_lossy(&message[..len]).lines().any(|l| l == "READY=1").then_some(())
+        });
+        daemon
+    }
+
+    /// A connection to its API.
+    ///
+    /// # Errors
+    /// When it does not accept.
+    pub fn connect(&self) -> io::Result<TcpStream> {
+        let stream = self.namespace.run(|| TcpStream::connect(("127.0.0.1", PORT)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+        Ok(stream)
+    }
+
+    /// A request; status and body.
+    ///
+    /// # Errors
+    /// When the answer does not come or is none.
+    pub fn ask(&self, method: &str, path: &str) -> io::Result<(u16, String)> {
+        let mut stream = self.connect()?;
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: lab\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no head"))?;
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
+        Ok((status.ok_or_else(|| io::Error::other("no status"))?, body.to_string()))
+    }
+
+    /// The body of a good answer.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn get(&self, path: &str) -> String {
+        let (status, body) = self.ask("GET", path).unwrap_or_else(|e| panic!("GET {path}: {e}: {}", self.process.words()));
+        assert_eq!(status, 200, "GET {path}: {body}");
+        body
+    }
+
+    /// The same, parsed.
+    ///
+    /// # Panics
+    /// When there is none, or no JSON.
+    pub fn json(&self, path: &str) -> Json {
+        let body = self.get(path);
+        serde_json::from_str(&body).unwrap_or_else(|e| panic!("GET {path}: {e}: {body}"))
+    }
+
+    /// Every finding, page by page.
+    ///
+    /// # Panics
+    /// When a page does not come.
+    pub fn findings(&self) -> Vec<Json> {
+        let (mut found, mut path) = (Vec::new(), "/api/v1/findings".to_string());
+        // No lab has a thousand pages.
+        for _ in 0..1_000 {
+            let page = self.json(&path);
+            found.extend(page["findings"].as_array().cloned().unwrap_or_default());
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/api/v1/findings?after={next}");
+        }
+        found
+    }
+
+    /// The sum of a metric over the series that have all these labels, each written `name="value"`.
+    ///
+    /// # Panics
+    /// When the metrics do not come.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        sum(&self.get("/metrics"), name, labels)
+    }
+
+    /// Resident memory, KiB.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Processor time used by all its threads, in ticks of 10 ms.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        // Fields 14 and 15 (proc(5)), counted after the name, which may hold blanks.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        fields[11..13].iter().map(|f| f.parse::<u64>().expect("ticks")).sum()
+    }
+
+    /// Ends it as the service manager does, and waits.
+    ///
+    /// # Panics
+    /// When it takes longer than it may, or fails.
+    pub fn stop(mut self) -> String {
+        self.process.signal(Signal::SIGTERM);
+        let status = self.process.end(DRAIN + Duration::from_secs(2));
+        assert!(status.success(), "{status}: {}", self.process.words());
+        self.process.words()
+    }
+}
+
+/// The sum of a metric over the series that have all these labels.
+pub fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
+    let of = |line: &str| {
+        let rest = line.strip_prefix(name)?;
+        let (series, value) = rest.rsplit_once(' ')?;
+        let ours = series.is_empty() || series.starts_with('{');
+        (ours && labels.iter().all(|l| series.contains(l))).then(|| value.parse::<f64>().ok())?
+    };
+    metrics.lines().filter(|l| !l.starts_with('#')).filter_map(of).sum()
+}
