@@ -6,16 +6,21 @@
 
 pub mod daemon;
 pub mod internet;
+pub mod load;
 pub mod namespace;
 pub mod network;
+pub mod pair;
 pub mod process;
 pub mod quic;
+pub mod receiver;
 pub mod recorder;
+pub mod sender;
 pub mod story;
 pub mod talkers;
 
 pub use namespace::Namespace;
 pub use network::Network;
+pub use pair::Pair;
 pub use process::Process;
 
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::receiver::{Count, ticks};
 use super::{Namespace, Process, wait_for};
 use crate::sensor::{Json, binary};
 
@@ -30,8 +31,10 @@ pub struct Setup {
     pub top: String,
     /// More tables.
     pub tables: String,
-    /// A wrapper that the binary is started by; empty for none.
+    /// What the binary is started by; empty for nothing.
     pub wrapper: Vec<String>,
+    /// The binary; `None` for the one that the tests build.
+    pub binary: Option<PathBuf>,
 }
 
 impl Setup {
@@ -39,7 +42,7 @@ impl Setup {
     pub fn new(dir: &Path, interface: &str, tables: &str) -> Self {
         let (dir, state) = (dir.to_path_buf(), dir.join("state"));
         let (interfaces, tables) = (vec![interface.to_string()], tables.to_string());
-        Setup { dir, state, interfaces, rings: 1, capture: String::new(), top: String::new(), tables, wrapper: Vec::new() }
+        Setup { dir, state, interfaces, rings: 1, capture: String::new(), top: String::new(), tables, wrapper: Vec::new(), binary: None }
     }
 
     /// Writes the configuration; its path.
@@ -86,7 +89,7 @@ impl Daemon {
         let _ = fs::remove_file(&socket);
         let notified = UnixDatagram::bind(&socket).expect("a socket");
         notified.set_nonblocking(true).expect("it can be asked");
-        let program = binary().to_string_lossy().into_owned();
+        let program = setup.binary.as_deref().unwrap_or_else(|| binary()).to_string_lossy().into_owned();
         let words: Vec<String> = setup.wrapper.iter().cloned().chain([program]).collect();
         let mut command = namespace.command(&words[0]);
         command.args(&words[1..]).arg("run").arg("-c").arg(config).env("NOTIFY_SOCKET", &socket).env("RUST_BACKTRACE", "1");
@@ -178,15 +181,15 @@ impl Daemon {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// Processor time used by all its threads, in ticks of 10 ms.
+    /// What it has taken, lost and used so far.
     ///
     /// # Panics
     /// When it has ended.
-    pub fn ticks(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
-        // Fields 14 and 15 (proc(5)), counted after the name, which may hold blanks.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        fields[11..13].iter().map(|f| f.parse::<u64>().expect("ticks")).sum()
+    pub fn count(&self) -> Count {
+        let metrics = self.get("/metrics");
+        let total = |name| sum(&metrics, name, &[]) as u64;
+        let ticks = ticks(&format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        Count { frames: total("ringfence_frames_total"), lost: total("ringfence_frames_lost_total"), ticks }
     }
 
     /// Ends it as the service manager does, and waits.
