@@ -42,6 +42,21 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<
     }
 }
 
+/// The same, for questions whose last answer is worth telling.
+///
+/// # Panics
+/// When the answer is an error until `limit`.
+pub fn wait_until<T, E: std::fmt::Debug>(what: &str, limit: Duration, mut ask: impl FnMut() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(last) => assert!(Instant::now() < deadline, "{what}: not within {limit:?}, at last {last:?}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
 /// The time by this machine's clock.
 ///
 /// # Panics

@@ -86,7 +86,8 @@ fn told(findings: &[Json]) -> Vec<String> {
     let one = |f: &Json| {
         let evidence: Vec<String> =
             f["evidence"].as_array().into_iter().flatten().map(|e| format!("{} {} {}", e["indicator"], e["value"], e["count"])).collect();
-        let keys = ["id", "segment", "app", "surface", "level", "confidence", "verdict", "others", "policy", "waiver", "flows", "instances"];
+        let keys =
+            ["id", "segment", "app", "surface", "level", "confidence", "verdict", "others", "policy", "waiver", "flows", "instances"];
         let facts: Vec<String> = keys.iter().map(|k| format!("{k}={}", f[*k])).collect();
         format!("{} {evidence:?}", facts.join(" "))
     };

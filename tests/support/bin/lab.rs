@@ -113,12 +113,21 @@ impl Screen {
         let signs: Vec<&str> = finding["evidence"].as_array().into_iter().flatten().filter_map(|e| e["value"].as_str()).take(2).collect();
         let at = self.begun.elapsed().as_secs_f64();
         let (app, surface, level) = (word("app"), word("surface"), word("level"));
-        println!("    {at:5.1} s  {mark}{:<18} {name} in {}: {app} {surface}, {level} ({})", word("verdict"), word("segment"), signs.join(", "));
+        println!(
+            "    {at:5.1} s  {mark}{:<18} {name} in {}: {app} {surface}, {level} ({})",
+            word("verdict"),
+            word("segment"),
+            signs.join(", ")
+        );
     }
 
     fn sum_up(&self, findings: &[Json]) {
         let expected: Vec<_> = ROLES.iter().filter_map(|r| r.expected).collect();
         let met = expected.iter().filter(|e| findings.iter().any(|f| e.is(f))).count();
-        println!("\n{met} of {} expected findings, {} others, nothing about the ordinary laptop", expected.len(), findings.len() - met.min(findings.len()));
+        println!(
+            "\n{met} of {} expected findings, {} others, nothing about the ordinary laptop",
+            expected.len(),
+            findings.len() - met.min(findings.len())
+        );
     }
 }

@@ -63,11 +63,11 @@ impl Receiver {
         }
     }
 
-    /// The count when nothing more comes: the same frames twice, half a second apart.
+    /// The count when nothing more comes: the same frames twice, more than a second apart.
     fn settled(&self) -> Count {
         let mut last = self.count();
         for _ in 0..20 {
-            std::thread::park_timeout(Duration::from_millis(1_200));
+            std::thread::sleep(Duration::from_millis(1_200));
             let now = self.count();
             if now.frames == last.frames {
                 return now;
@@ -216,6 +216,10 @@ fn long(binary: &Path, dir: &Path) -> bool {
     let half = memory.len() / 2;
     let most = |part: &[u64]| part.iter().copied().max().unwrap_or(0) as f64 / 1024.0;
     let (early, late) = (most(&memory[..half]), most(&memory[half..]));
-    println!("{} frames, {lost} lost, {} findings, {gone} of them gone, memory at most {early:.1} MiB in the first half, {late:.1} MiB in the second", pace.sent, known.len());
+    println!(
+        "{} frames, {lost} lost, {} findings, {gone} of them gone, memory at most {early:.1} MiB in the first half, {late:.1} MiB in the second",
+        pace.sent,
+        known.len()
+    );
     gone == 0 && late <= early * 1.05
 }

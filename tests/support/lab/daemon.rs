@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::receiver::{Count, ticks};
-use super::{Namespace, Process, wait_for};
+use super::{Namespace, Process, wait_for, wait_until};
 use crate::sensor::{Json, binary};
 
 /// How the sensor is to run.
@@ -70,6 +70,45 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 /// How long it may take to be ready.
 const START: Duration = Duration::from_secs(10);
 
+/// How long a client waits for anything.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection that is kept.
+#[derive(Debug)]
+pub struct Client {
+    /// The connection itself, for those who misuse it.
+    pub stream: TcpStream,
+}
+
+impl Client {
+    /// A request; status and body.
+    ///
+    /// # Errors
+    /// When the answer does not come or is none.
+    pub fn ask(&mut self, method: &str, path: &str) -> io::Result<(u16, String)> {
+        write!(self.stream, "{method} {path} HTTP/1.1\r\nHost: lab\r\nContent-Length: 0\r\n\r\n")?;
+        let mut answer = Vec::new();
+        let (head, rest) = loop {
+            let mut part = [0; 16_384];
+            let len = self.stream.read(&mut part)?;
+            answer.extend_from_slice(&part[..len]);
+            if let Some(at) = answer.windows(4).position(|w| w == b"\r\n\r\n") {
+                break (String::from_utf8_lossy(&answer[..at]).to_lowercase(), answer.split_off(at + 4));
+            }
+            if len == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        };
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| io::Error::other("no status"))?;
+        let length = head.lines().find_map(|l| l.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        let mut body = rest;
+        let begun = body.len();
+        body.resize(length.ok_or_else(|| io::Error::other("no content-length"))?.max(begun), 0);
+        self.stream.read_exact(&mut body[begun..])?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+}
+
 /// A running sensor.
 #[derive(Debug)]
 pub struct Daemon {
@@ -107,11 +146,12 @@ impl Daemon {
     ///
     /// # Errors
     /// When it does not accept.
-    pub fn connect(&self) -> io::Result<TcpStream> {
-        let stream = self.namespace.run(|| TcpStream::connect(("127.0.0.1", PORT)))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(5)))?;
-        Ok(stream)
+    pub fn connect(&self) -> io::Result<Client> {
+        let stream = self.namespace.run(|| TcpStream::connect_timeout(&([127, 0, 0, 1], PORT).into(), PATIENCE))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Client { stream })
     }
 
     /// A request; status and body.
@@ -119,13 +159,7 @@ impl Daemon {
     /// # Errors
     /// When the answer does not come or is none.
     pub fn ask(&self, method: &str, path: &str) -> io::Result<(u16, String)> {
-        let mut stream = self.connect()?;
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: lab\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no head"))?;
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
-        Ok((status.ok_or_else(|| io::Error::other("no status"))?, body.to_string()))
+        self.connect()?.ask(method, path)
     }
 
     /// The body of a good answer.
@@ -163,12 +197,44 @@ impl Daemon {
         found
     }
 
+    /// What `/api/v1/coverage` says of an interface's first ring.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    pub fn ring(&self, interface: &str) -> Json {
+        let coverage = self.json("/api/v1/coverage");
+        let rings = coverage["rings"].as_array().cloned().unwrap_or_default();
+        rings.into_iter().find(|r| r["interface"] == interface).unwrap_or_else(|| panic!("nothing about {interface}: {coverage}"))
+    }
+
+    /// The kinds of alarms that hold.
+    ///
+    /// # Panics
+    /// When the API does not say.
+    pub fn alarms(&self) -> Vec<String> {
+        let coverage = self.json("/api/v1/coverage");
+        let alarms = coverage["alarms"].as_array().cloned().unwrap_or_default();
+        alarms.iter().filter_map(|a| a["kind"].as_str().map(str::to_string)).collect()
+    }
+
     /// The sum of a metric over the series that have all these labels, each written `name="value"`.
     ///
     /// # Panics
     /// When the metrics do not come.
     pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         sum(&self.get("/metrics"), name, labels)
+    }
+
+    /// Waits until so many frames were taken since the start.
+    ///
+    /// # Panics
+    /// When they are not within ten seconds.
+    pub fn has_taken(&self, frames: u64) {
+        let what = format!("{frames} frames are taken");
+        wait_until(&what, Duration::from_secs(10), || {
+            let taken = self.count().frames;
+            (taken >= frames).then_some(()).ok_or(taken)
+        });
     }
 
     /// Resident memory, KiB.

@@ -30,7 +30,8 @@ pub enum Load {
 
 impl Load {
     /// Words on the command line.
-    pub const WORDS: [(&'static str, Load); 4] = [("small", Load::Small), ("mixed", Load::Mixed), ("storm", Load::Storm), ("day", Load::Day)];
+    pub const WORDS: [(&'static str, Load); 4] =
+        [("small", Load::Small), ("mixed", Load::Mixed), ("storm", Load::Storm), ("day", Load::Day)];
 
     /// Makes the frames; `dir` takes what has to be written in between.
     ///

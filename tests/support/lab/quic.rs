@@ -92,7 +92,8 @@ pub fn connect(from: &Namespace, to: SocketAddr, name: &str, certificate: &Path)
     let mut roots = RootCertStore::empty();
     let trusted = CertificateDer::from_pem_file(certificate).map_err(io::Error::other)?;
     roots.add(trusted).map_err(io::Error::other)?;
-    let builder = rustls::ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    let builder =
+        rustls::ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(io::Error::other)?;
     let mut tls = builder.with_root_certificates(roots).with_no_client_auth();
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).map_err(io::Error::other)?));
