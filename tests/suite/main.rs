@@ -4,6 +4,7 @@ mod broken;
 mod cases;
 mod generated;
 mod hostile;
+mod incremental;
 mod licences;
 mod live;
 mod oracle;

@@ -3,6 +3,8 @@
 //! It knows bytes, timestamps, rules and policy. It must never know a clock, a file, a socket, a thread, an async
 //! runtime, libpcap, a metrics registry or a log: the shell (`ringfence`) brings all of these.
 
+#![forbid(unsafe_code)]
+
 pub mod assembler;
 pub mod correlate;
 pub mod coverage;

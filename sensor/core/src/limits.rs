@@ -75,6 +75,10 @@ pub const DEVICES_MAX: usize = 131_072;
 /// a day of 700 such devices; a flow whose sighting is gone has no device.
 pub const SIGHTINGS_MAX: usize = 1_048_576;
 
+/// Flows with signs that the correlator keeps one by one: a day of 1,000 devices. Beyond it those that ended longest ago leave only
+/// their sums.
+pub const FLOWS_KEPT_MAX: usize = 262_144;
+
 /// Findings that the ledger holds, open and ended. A finding has about 2 KiB; an organisation that has 100,000 has another problem.
 pub const FINDINGS_MAX: usize = 131_072;
 
@@ -112,6 +116,7 @@ limits! {
     Fragments, "fragments", "The table of fragmented datagrams was full; the oldest was dropped.";
     Learned, "learned", "The table of learned addresses was full; the oldest was dropped.";
     Segments, "segments", "The table of derived segments was full; further ones share the segment `elsewhere`.";
+    FlowsKept, "flows-kept", "More flows with signs than are kept one by one; the oldest were added up, so later proofs do not reach them.";
     Findings, "findings", "The table of findings was full; the one that changed longest ago was dropped.";
     Devices, "devices", "The table of devices was full; the device seen longest ago was dropped.";
 }

@@ -4,6 +4,7 @@
 
 mod conversation;
 mod emit;
+mod shed;
 mod tally;
 mod watch;
 
@@ -25,6 +26,7 @@ use conversation::Conversation;
 use emit::{Emitter, Place};
 
 pub use emit::RecordContext;
+pub use shed::Shedding;
 pub use tally::Tally;
 pub use watch::Watch;
 
@@ -52,6 +54,7 @@ pub struct Worker {
     watch: Arc<Watch>,
     presence: watch::PresenceThrottle,
     tally: Tally,
+    shedding: Shedding,
     next_flow: u64,
     salt: u64,
 }
@@ -80,6 +83,7 @@ impl Worker {
             watch: Arc::new(Watch::default()),
             presence: watch::PresenceThrottle::default(),
             tally: Tally::default(),
+            shedding: Shedding::default(),
             next_flow: 0,
             salt,
         }
@@ -88,6 +92,17 @@ impl Worker {
     /// What was seen, lost and not judged so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Takes other rules, built over the present ones; local suffixes that were announced stay known.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
+        self.rules = rules;
+        self.strip_suffixes();
+    }
+
+    /// Gives up part of the traffic from now on, or takes it up again.
+    pub fn set_shedding(&mut self, shedding: Shedding) {
+        self.shedding = shedding;
     }
 
     /// Takes one frame.
@@ -125,11 +140,18 @@ impl Worker {
                 watch::contact(index, flow, &watch, output);
             }
         }
-        if watch.suffixes.len() != self.watch.suffixes.len() {
-            let rules = Arc::make_mut(&mut self.rules);
-            watch.suffixes.iter().for_each(|s| rules.add_local_suffix(s));
-        }
+        let announced = watch.suffixes.len() != self.watch.suffixes.len();
         self.watch = watch;
+        if announced {
+            self.strip_suffixes();
+        }
+    }
+
+    fn strip_suffixes(&mut self) {
+        if !self.watch.suffixes.is_empty() {
+            let rules = Arc::make_mut(&mut self.rules);
+            self.watch.suffixes.iter().for_each(|s| rules.add_local_suffix(s));
+        }
     }
 
     fn expire(&mut self, now: Timestamp, output: &mut dyn Output) {
@@ -175,6 +197,11 @@ impl Worker {
     fn ip(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, output: &mut dyn Output) {
         if let Some(presence) = self.presence.see(packet, ip.src, &self.watch) {
             output.evidence(presence);
+        }
+        if self.shedding > Shedding::Nothing
+            && let Some(step) = Shedding::step_of(ip).filter(|step| *step <= self.shedding)
+        {
+            return self.tally.shed(step);
         }
         match ip.payload {
             Payload::Tcp(tcp) => self.tcp(packet, ip, &tcp, output),

@@ -9,7 +9,7 @@ use crate::limits::{Limit, LimitCounts, STREAMS_BYTES_MAX};
 use crate::net::Transport;
 use crate::time::Timestamp;
 
-use super::FlowState;
+use super::{FlowState, Shedding};
 
 /// A pause longer than this between two frames is not time watched: the clock stepped, or the capture was paused.
 const CLOCK_STEP_SECS: u64 = 3_600;
@@ -37,6 +37,8 @@ pub struct Tally {
     pub limits: LimitCounts,
     /// Malformed frames by kind.
     pub malformed: BTreeMap<&'static str, u64>,
+    /// Packets given up under overload, by step.
+    pub shed: BTreeMap<Shedding, u64>,
     previous: Option<Timestamp>,
     /// Bytes that all streams hold now.
     held: usize,
@@ -106,6 +108,11 @@ impl Tally {
     /// A stream holds so many bytes no longer.
     pub(super) fn release(&mut self, bytes: usize) {
         self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// Counts a packet that is not looked at.
+    pub(super) fn shed(&mut self, step: Shedding) {
+        *self.shed.entry(step).or_default() += 1;
     }
 
     /// Counts something that could not be judged.

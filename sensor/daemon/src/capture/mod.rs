@@ -10,6 +10,7 @@
 mod error;
 mod file;
 mod input;
+pub mod live;
 mod pcap;
 mod pcapng;
 mod progress;

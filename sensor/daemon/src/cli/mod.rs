@@ -8,6 +8,7 @@ pub mod fields;
 pub mod generate;
 pub mod problems;
 pub mod rules;
+pub mod run;
 pub mod safe;
 pub mod scan;
 pub mod terminal;
@@ -30,6 +31,7 @@ Examples:
   ringfence scan capture.pcap                     which device used what
   ringfence scan -c ringfence.toml capture.pcap   and whether it was allowed
   ringfence explain web.wechat.com                what the rules say about a name
+  ringfence run -c ringfence.toml                 the same, live, until stopped
   ringfence check -c ringfence.toml               is my configuration right")]
 pub struct Cli {
     /// What to do
@@ -40,6 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Run(run::Args),
     Dissect(dissect::Args),
     Explain(explain::Args),
     Check(check::Args),
@@ -58,6 +61,7 @@ impl Cli {
         let terminal = Terminal::stdout();
         match &self.command {
             Command::Scan(args) => scan::run(args, &terminal),
+            Command::Run(args) => run::run(args, &terminal),
             Command::Dissect(args) => dissect::run(args, &terminal),
             Command::Explain(args) => explain::run(args, &terminal),
             Command::Check(args) => check::run(args, &terminal),

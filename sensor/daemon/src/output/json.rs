@@ -141,6 +141,11 @@ pub fn write(result: &ScanResult, flows: bool, out: &mut dyn Write) -> io::Resul
     line(&summary_line(result), out)
 }
 
+/// A finding as one value.
+pub fn finding(finding: &Finding) -> serde_json::Value {
+    serde_json::to_value(finding_line(finding)).unwrap_or_default()
+}
+
 fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
