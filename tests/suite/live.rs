@@ -5,6 +5,5 @@ mod disk;
 mod ends;
 mod interfaces;
 mod lived;
-mod recorded;
 mod reloads;
 mod wire;

@@ -139,6 +139,8 @@ impl Daemon {
             let len = notified.recv(&mut message).ok()?;
             String::from_utf8_lossy(&message[..len]).lines().any(|l| l == "READY=1").then_some(())
         });
+        let ready = || daemon.ask("GET", "/readyz").is_ok_and(|(status, _)| status == 200).then_some(());
+        wait_for("an interface is captured", START, ready);
         daemon
     }
 

@@ -1,6 +1,7 @@
 //! Programs in the background: their words go to a file, and they end with us.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -25,7 +26,8 @@ impl Process {
     pub fn start(mut command: Command, log: &Path) -> Self {
         let out = File::options().create(true).append(true).open(log).expect("a log file");
         let err = out.try_clone().expect("the same file");
-        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
+        // A group of its own: Ctrl-C is for us, and we end it.
+        let child = command.process_group(0).stdin(Stdio::null()).stdout(out).stderr(err).spawn();
         Process { child: child.unwrap_or_else(|e| panic!("{command:?}: {e}")), log: log.to_path_buf() }
     }
 
