@@ -27,7 +27,7 @@ use crate::net::{Mac, Path};
 use crate::policy::{Policy, SegmentId};
 use crate::rules::{Effect, IndicatorId, RuleSet};
 use crate::time::Timestamp;
-use crate::worker::Watch;
+use crate::worker::{Grain, Watch};
 
 use changes::Touched;
 use flows::FlowEntry;
@@ -136,6 +136,19 @@ impl Correlator {
             self.watch.suffixes.push(suffix);
             self.watch_changed = true;
         }
+    }
+
+    /// The segment of a place, for its coverage: its name and its class.
+    pub fn place(&mut self, interface: u16, path: &Path, addr: IpAddr) -> (Box<str>, &'static str) {
+        let id = self.segment(interface, path, addr);
+        let segment = self.policy.segment(id);
+        (segment.name.clone(), segment.class.name())
+    }
+
+    /// How finely places must be told apart so that each lies in one segment.
+    pub fn grain(&self) -> Grain {
+        let (v4, v6) = self.policy.segments.longest_prefixes();
+        Grain { v4: v4.max(Grain::default().v4), v6: v6.max(Grain::default().v6) }
     }
 
     fn segment(&mut self, interface: u16, path: &Path, addr: IpAddr) -> SegmentId {

@@ -68,6 +68,9 @@ pub const LEARNED_MAX: usize = 16_384;
 /// up source addresses in every /24; beyond this they share one segment.
 pub const SEGMENTS_DERIVED_MAX: usize = 8_192;
 
+/// Places (a network behind an interface, VLANs and tunnels) whose coverage is counted apart: as many as segments can be derived.
+pub const PLACES_MAX: usize = 8_192;
+
 /// Devices that identity holds.
 pub const DEVICES_MAX: usize = 131_072;
 
@@ -118,6 +121,7 @@ limits! {
     Segments, "segments", "The table of derived segments was full; further ones share the segment `elsewhere`.";
     FlowsKept, "flows-kept", "More flows with signs than are kept one by one; the oldest were added up, so later proofs do not reach them.";
     Findings, "findings", "The table of findings was full; the one that changed longest ago was dropped.";
+    Places, "places", "The table of places was full; the coverage of further ones is counted as `elsewhere`.";
     Devices, "devices", "The table of devices was full; the device seen longest ago was dropped.";
 }
 

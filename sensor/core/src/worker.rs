@@ -4,6 +4,7 @@
 
 mod conversation;
 mod emit;
+mod places;
 mod shed;
 mod tally;
 mod watch;
@@ -26,6 +27,7 @@ use conversation::Conversation;
 use emit::{Emitter, Place};
 
 pub use emit::RecordContext;
+pub use places::{Grain, Place as CoveragePlace, PlaceTally, Places};
 pub use shed::Shedding;
 pub use tally::Tally;
 pub use watch::Watch;
@@ -70,6 +72,8 @@ struct FlowState {
     matters: bool,
     /// A server name was seen.
     named: bool,
+    /// What its place is told when it ends.
+    marks: places::Marks,
 }
 
 impl Worker {
@@ -105,6 +109,11 @@ impl Worker {
         self.shedding = shedding;
     }
 
+    /// How finely the coverage tells places apart.
+    pub fn set_grain(&mut self, grain: Grain) {
+        self.tally.places.grain = grain;
+    }
+
     /// Takes one frame.
     pub fn frame(&mut self, frame: &Frame<'_>, output: &mut dyn Output) {
         self.tally.frame(frame);
@@ -128,6 +137,7 @@ impl Worker {
             self.close(flow, output);
         }
         self.tally.fragments_lost(self.fragments.expire(Timestamp::MAX));
+        self.presence.last_seen().into_iter().for_each(|e| output.evidence(e));
     }
 
     /// Addresses and hardware addresses to look out for. Flows that are already there are told at once.
@@ -174,13 +184,13 @@ impl Worker {
     }
 
     fn close(&mut self, mut flow: Flow<FlowState>, output: &mut dyn Output) {
-        self.tally.flow_closed(&flow);
         if let Some(mut conversation) = flow.state.conversation.take() {
             self.tally.release(conversation.counted());
             let rules = Arc::clone(&self.rules);
             let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
             conversation.end(&mut flow, &mut emitter);
         }
+        self.tally.flow_closed(&mut flow);
         if flow.state.matters {
             output.evidence(watch::traffic(self.index, &flow, true));
         }
@@ -218,7 +228,7 @@ impl Worker {
                     }
                 }
             }
-            Payload::Opaque(_) => self.tally.blind(Blind::Tunnel),
+            Payload::Opaque(_) => self.tally.hidden(packet, (ip.src, ip.dst), Blind::Tunnel),
             Payload::Other(_) => {}
         }
     }
@@ -286,6 +296,7 @@ impl Worker {
             opened,
             macs: [packet.macs.map(|m| m.src), None],
             interface: packet.interface,
+            taps: [None; 2],
             path: packet.path,
             first: packet.ts,
             last: packet.ts,
@@ -318,7 +329,10 @@ fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpo
     }
     let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
     flow.last = flow.last.max(packet.ts);
-    if let Some(bytes) = flow.bytes.get_mut(side) {
+    flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
+    // What a second tap shows of the same direction is not sent twice.
+    let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
+    if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {
         *bytes = bytes.saturating_add(u64::from(packet.wire_len));
     }
     if let Some(packets) = flow.packets.get_mut(side) {
@@ -346,6 +360,7 @@ impl Flow<FlowState> {
     fn reverse(&mut self) {
         std::mem::swap(&mut self.opener, &mut self.peer);
         self.macs.swap(0, 1);
+        self.taps.swap(0, 1);
         self.bytes.swap(0, 1);
         self.packets.swap(0, 1);
         self.state.client = self.state.client.map(Direction::reverse);

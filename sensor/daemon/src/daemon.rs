@@ -72,14 +72,17 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
     // From here on threads.
     let key = site_key(&service.state.dir)?;
     let store = Store::open(&service.state.dir).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
-    let (orders, state) = (Arc::new(Orders::new(Arc::clone(&loaded.set))), Arc::new(State::default()));
+    let correlator = correlator(&loaded);
+    let (orders, state) = (Arc::new(Orders::new(Arc::clone(&loaded.set), correlator.grain())), Arc::new(State::default()));
     let (sender, evidence) = sync_channel(QUEUE_BATCHES);
     let (commander, commands) = channel();
     let remote = Remote::new(commander);
     let rings = start_rings(&service, &loaded, &orders, salt_of(&key), &sender)?;
     drop(sender);
     let handles: Vec<RingHandle> = rings.iter().map(|(handle, _)| handle.clone()).collect();
-    let hub = start_hub(&loaded, store, &state, &orders, handles.clone())?;
+    let parts =
+        Parts { correlator, store, state: Arc::clone(&state), orders: Arc::clone(&orders), rings: handles.clone(), loaded: loaded.clone() };
+    let hub = Hub::new(parts).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
     let hub = spawn("hub", move || run_hub(hub, &evidence, &commands, &handles))?;
     let http = server.map(|server| serve(server, &service, &state, &remote, &key, &orders.stop));
     let files = reload::watch_files(loaded.paths.clone(), loaded.config.files.clone(), Arc::clone(&orders.stop), remote.clone());
@@ -232,12 +235,10 @@ fn fanout_group(interface: usize) -> u16 {
     (mixed & 0xffff) as u16
 }
 
-fn start_hub(loaded: &Loaded, store: Store, state: &Arc<State>, orders: &Arc<Orders>, rings: Vec<RingHandle>) -> Result<Hub, StartError> {
+fn correlator(loaded: &Loaded) -> Correlator {
     let identity = Identity::new(loaded.config.register());
     let interfaces = loaded.config.service.capture.interfaces.clone();
-    let correlator = Correlator::new(Arc::clone(&loaded.set), loaded.config.policy.clone(), identity, interfaces);
-    let parts = Parts { correlator, store, state: Arc::clone(state), orders: Arc::clone(orders), rings, loaded: loaded.clone() };
-    Hub::new(parts).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))
+    Correlator::new(Arc::clone(&loaded.set), loaded.config.policy.clone(), identity, interfaces)
 }
 
 fn run_hub(hub: Hub, evidence: &Receiver<Batch>, commands: &Receiver<Command>, rings: &[RingHandle]) {

@@ -142,6 +142,18 @@ pub struct Segment {
     pub class: &'static str,
     /// Configured, not derived.
     pub configured: bool,
+    /// Its flows that ended.
+    pub flows: u64,
+    /// Packets of these flows.
+    pub frames: u64,
+    /// Bytes of these flows.
+    pub bytes: u64,
+    /// Packets of these flows that the snap length cut.
+    pub truncated: u64,
+    /// Flows (of tunnels: packets) that could not be judged, by kind.
+    pub blind: BTreeMap<&'static str, u64>,
+    /// Flows that hit a limit, by limit.
+    pub limits: BTreeMap<&'static str, u64>,
 }
 
 /// Something that keeps the sensor from seeing, or from telling.

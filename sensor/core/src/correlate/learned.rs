@@ -94,7 +94,8 @@ impl Learned {
         let full = lessons.len() >= LESSONS_PER_ADDRESS_MAX;
         match lessons.iter_mut().find(|l| l.same(&lesson)) {
             Some(known) => known.merge(&lesson),
-            None if !full => lessons.push(lesson),
+            // By indicator, not by arrival: which of several lessons explains a flow must not depend on who was first.
+            None if !full => lessons.insert(lessons.partition_point(|l| l.indicator <= lesson.indicator), lesson),
             None => return false,
         }
         true

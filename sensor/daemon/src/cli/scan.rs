@@ -129,10 +129,12 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
     let identity = Identity::new(config.register());
     let mut correlator = Correlator::new(Arc::clone(&set), config.policy, identity, Vec::new());
     let mut worker = Worker::new(0, set, 0);
+    worker.set_grain(correlator.grain());
     let errors = ring::replay(&mut source, &mut worker, &mut correlator);
     meter.finish();
     let failures = super::input_failures(&mut source, errors);
     let report = correlator.report();
+    let limits = correlator.limits();
     let result = ScanResult {
         inputs: args.files.clone(),
         rules: rules.version.clone(),
@@ -140,7 +142,8 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
         findings: report.findings,
         flows: report.flows,
         tally: worker.tally().clone(),
-        limits: correlator.limits(),
+        segments: output::segments([&worker.tally().places], &mut correlator),
+        limits,
     };
     (result, failures)
 }

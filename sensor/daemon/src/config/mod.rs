@@ -97,15 +97,35 @@ impl Config {
                 return Err(found);
             }
         };
+        Config::of(&main, path.parent().unwrap_or(Path::new("")), |root| files::others(path, root), apps)
+    }
+
+    /// The configuration that stands in these texts: a `ringfence.toml`, and a `devices.csv` beside it.
+    ///
+    /// # Errors
+    /// Every problem, when one of them is an error.
+    pub fn parse(main: &str, devices: &str, apps: &[String]) -> Result<Config, Diagnostics> {
+        let source = |name: &str, text: &str, is_csv| files::Source { name: name.into(), text: text.into(), is_csv };
+        Config::of(&source("ringfence.toml", main, false), Path::new(""), |_| vec![source("devices.csv", devices, true)], apps)
+    }
+
+    /// What the main file says, and those that `beside` finds once it is parsed. Relative paths begin at `dir`.
+    fn of(
+        main: &files::Source,
+        dir: &Path,
+        beside: impl FnOnce(&Section<'_>) -> Vec<files::Source>,
+        apps: &[String],
+    ) -> Result<Config, Diagnostics> {
+        let mut found = Diagnostics::default();
         let doc = Document::new(&main.name, &main.text);
         let table = doc.parse();
         let root = doc.root(&table);
-        let others = files::others(path, &root);
+        let others = beside(&root);
         let docs: Vec<Document<'_>> = others.iter().map(|o| Document::new(&o.name, &o.text)).collect();
         let tables: Vec<_> = others.iter().zip(&docs).map(|(o, doc)| (!o.is_csv).then(|| doc.parse())).collect();
         let mut draft = Draft::default();
         let site = root.text("site").map_or(String::new(), |s| s.value.to_string());
-        let service = service::read(&root, path.parent().unwrap_or(Path::new("")));
+        let service = service::read(&root, dir);
         // Rules were loaded before: see `rules_dir`.
         root.text("rules_dir");
         draft.settings = policy::read(&root, &mut draft.lines);
@@ -118,7 +138,7 @@ impl Config {
         }
         let policy = draft.resolve(apps);
         std::iter::once(doc).chain(docs).for_each(|doc| found.extend(doc.finish()));
-        let files = std::iter::once(&main).chain(&others).map(|s| s.name.clone()).collect();
+        let files = std::iter::once(main).chain(&others).map(|s| s.name.clone()).collect();
         if found.has_errors() { Err(found) } else { Ok(Config { policy, site, service, files, warnings: found }) }
     }
 

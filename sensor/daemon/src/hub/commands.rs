@@ -102,7 +102,7 @@ impl Hub {
         let before = self.verdicts();
         self.correlator.set_rules(Arc::clone(&loaded.set));
         self.correlator.set_policy(loaded.config.policy.clone(), loaded.config.register());
-        self.orders.rules(Arc::clone(&loaded.set));
+        self.orders.rules(Arc::clone(&loaded.set), self.correlator.grain());
         if let Some(watch) = self.correlator.watch_update() {
             self.orders.watch(watch);
         }

@@ -2,22 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ringfence_core::coverage::Blind;
 use ringfence_core::limits::LimitCounts;
 use ringfence_core::time::Timestamp;
-use ringfence_core::worker::{Shedding, Tally};
+use ringfence_core::worker::{PlaceTally, Shedding, Tally};
 
 use super::Hub;
 use crate::capture::live::{Link, LinkView};
 use crate::clock::now;
 use crate::config;
 use crate::health::{Health, Sample};
+use crate::output;
 use crate::ring::{Published, RingView};
 use crate::state::{Alarm, Queue, Reloads, Ring, Segment, Status};
 
 /// Batches that the channel from rings to hub holds.
 pub const QUEUE_BATCHES: usize = 1_024;
+
+/// How often the coverage of segments is worked out.
+const SEGMENTS_EVERY: Duration = Duration::from_secs(5);
 
 /// A ring as the hub sees it.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub(super) struct Keeper {
     generation: u64,
     reloads: Reloads,
     health: Health,
+    /// Segments with their coverage, and when they were worked out.
+    segments: (Option<Instant>, Vec<Segment>),
     /// The longest that a batch has waited since the last status.
     waited: Duration,
 }
@@ -46,6 +53,7 @@ impl Keeper {
             generation: 1,
             reloads: Reloads { last_accepted: true, ..Reloads::default() },
             health: Health::new(alarms),
+            segments: (None, Vec::new()),
             waited: Duration::ZERO,
         }
     }
@@ -83,6 +91,7 @@ impl Hub {
         let views: Vec<(LinkView, RingView)> = self.rings.iter().map(|r| (r.link.view(), r.published.view())).collect();
         let limits = self.limits(&views);
         let alarms = self.alarms(at, &views);
+        self.segments(&views);
         let depth = views.iter().map(|(_, ring)| ring.batches).sum::<u64>().saturating_sub(self.taken);
         let keeper = &mut self.status;
         let age_secs = std::mem::take(&mut keeper.waited).as_secs_f64();
@@ -96,7 +105,7 @@ impl Hub {
             generation: keeper.generation,
             reloads: keeper.reloads.clone(),
             rings: views.iter().map(|(link, ring)| row(link, ring)).collect(),
-            segments: self.correlator.segments().map(segment).collect(),
+            segments: keeper.segments.1.clone(),
             blind: sum(&views, |tally| tally.blind.iter().map(|(kind, n)| (kind.name(), *n)).collect()),
             limits: limits.hit().map(|(limit, n)| (limit.name(), n)).collect(),
             alarms,
@@ -106,6 +115,17 @@ impl Hub {
             resident_bytes: resident_bytes(),
         };
         self.state.set_status(status);
+    }
+
+    /// Every segment with its coverage, configured ones first.
+    fn segments(&mut self, views: &[(LinkView, RingView)]) {
+        if self.status.segments.0.is_some_and(|at| at.elapsed() < SEGMENTS_EVERY) {
+            return;
+        }
+        let covered = output::segments(views.iter().map(|(_, ring)| &*ring.places), &mut self.correlator);
+        let mut covered: BTreeMap<_, _> = covered.into_iter().map(|s| (s.name, s.tally)).collect();
+        let known = self.correlator.segments().map(|s| segment(s, covered.remove(&s.name).unwrap_or_default())).collect();
+        self.status.segments = (Some(Instant::now()), known);
     }
 
     fn limits(&self, views: &[(LinkView, RingView)]) -> LimitCounts {
@@ -160,8 +180,18 @@ fn shed_name(step: &str) -> &'static str {
     }
 }
 
-fn segment(segment: &ringfence_core::policy::Segment) -> Segment {
-    Segment { name: segment.name.to_string(), class: segment.class.name(), configured: !segment.selectors.is_empty() }
+fn segment(segment: &ringfence_core::policy::Segment, tally: PlaceTally) -> Segment {
+    Segment {
+        name: segment.name.to_string(),
+        class: segment.class.name(),
+        configured: !segment.selectors.is_empty(),
+        flows: tally.flows,
+        frames: tally.frames,
+        bytes: tally.bytes,
+        truncated: tally.truncated,
+        blind: Blind::ALL.iter().map(|kind| (kind.name(), tally.blind(*kind))).filter(|(_, n)| *n > 0).collect(),
+        limits: tally.limits.hit().map(|(limit, n)| (limit.name(), n)).collect(),
+    }
 }
 
 fn sum(views: &[(LinkView, RingView)], counts: impl Fn(&Tally) -> Vec<(&'static str, u64)>) -> BTreeMap<&'static str, u64> {

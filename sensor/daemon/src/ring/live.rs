@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ringfence_core::evidence::Evidence;
 use ringfence_core::rules::RuleSet;
-use ringfence_core::worker::{Output, Shedding, Tally, Watch, Worker};
+use ringfence_core::worker::{Grain, Output, Places, Shedding, Tally, Watch, Worker};
 
 use super::{Phase, drive};
 use crate::capture::{CaptureError, Source};
@@ -19,6 +19,9 @@ const LOOK_EVERY: u32 = 64;
 
 /// How often counts are published, and overload is looked at.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the counts by place are published: there are many of them.
+const PLACES_EVERY: Duration = Duration::from_secs(5);
 
 /// Evidence waits so long for company at most.
 const FLUSH_AFTER: Duration = Duration::from_millis(50);
@@ -48,13 +51,14 @@ pub struct Orders {
 struct Order {
     watch: Arc<Watch>,
     rules: Arc<RuleSet>,
+    grain: Grain,
 }
 
 impl Orders {
-    /// Orders with rules and nothing to watch yet.
-    pub fn new(rules: Arc<RuleSet>) -> Self {
-        let current = Mutex::new(Order { watch: Arc::default(), rules });
-        Orders { stop: Arc::default(), version: AtomicU64::new(0), current }
+    /// Orders with rules, the grain of places, and nothing to watch yet.
+    pub fn new(rules: Arc<RuleSet>, grain: Grain) -> Self {
+        let current = Mutex::new(Order { watch: Arc::default(), rules, grain });
+        Orders { stop: Arc::default(), version: AtomicU64::new(1), current }
     }
 
     /// Another watch list.
@@ -63,9 +67,11 @@ impl Orders {
         self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// Other rules, built over the present ones.
-    pub fn rules(&self, rules: Arc<RuleSet>) {
-        lock(&self.current).rules = rules;
+    /// Other rules, built over the present ones, and the grain that goes with the segments.
+    pub fn rules(&self, rules: Arc<RuleSet>, grain: Grain) {
+        let mut current = lock(&self.current);
+        (current.rules, current.grain) = (rules, grain);
+        drop(current);
         self.version.fetch_add(1, Ordering::Release);
     }
 }
@@ -73,8 +79,10 @@ impl Orders {
 /// What a ring says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct RingView {
-    /// Its counts.
+    /// Its counts, without those by place.
     pub tally: Tally,
+    /// Its counts by place, a few seconds old.
+    pub places: Arc<Places>,
     /// How long the latest frames waited for their turn, the worst since the last publication.
     pub delay: Duration,
     /// What it gives up now.
@@ -122,8 +130,16 @@ pub fn live(
     hub: &SyncSender<Batch>,
 ) -> Vec<CaptureError> {
     let mut outbox = Outbox { hub, waiting: Vec::new(), since: None, batches: 0, lost: 0 };
-    let mut pulse =
-        Pulse { orders, published, seen: 0, frames: 0, looked: Instant::now(), worst: Duration::ZERO, shedding: Shedding::default() };
+    let mut pulse = Pulse {
+        orders,
+        published,
+        seen: 0,
+        frames: 0,
+        looked: Instant::now(),
+        places: (Instant::now(), Arc::default()),
+        worst: Duration::ZERO,
+        shedding: Shedding::default(),
+    };
     let errors = drive(source, &mut worker, &mut outbox, |worker, outbox, phase| pulse.between(worker, outbox, phase));
     outbox.hand_over();
     pulse.publish(&worker, &outbox, true);
@@ -137,6 +153,7 @@ struct Pulse<'r> {
     seen: u64,
     frames: u32,
     looked: Instant,
+    places: (Instant, Arc<Places>),
     worst: Duration,
     shedding: Shedding,
 }
@@ -169,6 +186,7 @@ impl Pulse<'_> {
         self.seen = self.orders.version.load(Ordering::Acquire);
         let order = lock(&self.orders.current).clone();
         worker.set_rules(order.rules);
+        worker.set_grain(order.grain);
         worker.watch(order.watch, outbox);
     }
 
@@ -181,10 +199,13 @@ impl Pulse<'_> {
         worker.set_shedding(self.shedding);
     }
 
-    fn publish(&self, worker: &Worker, outbox: &Outbox<'_>, ended: bool) {
-        let tally = worker.tally().clone();
+    fn publish(&mut self, worker: &Worker, outbox: &Outbox<'_>, ended: bool) {
+        if ended || self.places.0.elapsed() >= PLACES_EVERY {
+            self.places = (Instant::now(), Arc::new(worker.tally().places.clone()));
+        }
+        let (tally, places) = (worker.tally().totals(), Arc::clone(&self.places.1));
         let (delay, shedding, batches, evidence_lost) = (self.worst, self.shedding, outbox.batches, outbox.lost);
-        *lock(&self.published.0) = RingView { tally, delay, shedding, batches, evidence_lost, beat: Some(Instant::now()), ended };
+        *lock(&self.published.0) = RingView { tally, places, delay, shedding, batches, evidence_lost, beat: Some(Instant::now()), ended };
     }
 }
 
