@@ -282,3 +282,18 @@ pub fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
     };
     metrics.lines().filter(|l| !l.starts_with('#')).filter_map(of).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::sum;
+
+    #[test]
+    fn series_are_added_by_name_and_label() {
+        let text = "# HELP a x 9\na{i=\"x\",r=\"0\"} 3\na{i=\"x\",r=\"1\"} 4\na{i=\"y\"} 5\na_total 100\nb 7\n";
+        assert_eq!(sum(text, "a", &[]), 12.0);
+        assert_eq!(sum(text, "a", &["i=\"x\""]), 7.0);
+        assert_eq!(sum(text, "a", &["i=\"x\"", "r=\"1\""]), 4.0);
+        assert_eq!(sum(text, "b", &[]), 7.0);
+        assert_eq!(sum(text, "c", &[]), 0.0);
+    }
+}

@@ -99,3 +99,28 @@ pub fn renew(frames: &mut Frames, pass: u8) {
         frame[at + 1] = pass;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn woven_lists_keep_their_order() {
+        let list = |letter: u8, len: u8| (0..len).map(|n| vec![letter, n]).collect::<Frames>();
+        let woven = weave(vec![list(b'a', 100), list(b'b', 10), Frames::new()]);
+        assert_eq!(woven.len(), 110);
+        for letter in [b'a', b'b'] {
+            assert!(woven.iter().filter(|f| f[0] == letter).is_sorted());
+        }
+        assert!(woven.chunks(22).all(|c| c.iter().filter(|f| f[0] == b'b').count() == 2));
+    }
+
+    #[test]
+    fn renewed_clients_are_the_same_at_both_ends() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut frames = of(Corpus::Storm, 3, dir.path()).expect("a storm");
+        renew(&mut frames, 9);
+        assert!(frames.iter().all(|f| f[26..28] == [10, 9] || f[30..32] == [10, 9]));
+        assert!(frames.iter().any(|f| f[26..28] == [10, 9]) && frames.iter().any(|f| f[30..32] == [10, 9]));
+    }
+}

@@ -45,12 +45,12 @@ impl Sender {
     pub fn send<F: AsRef<[u8]>>(&self, frames: &[F], pace: &mut Pace) -> io::Result<()> {
         let mut headers = MultiHeaders::<LinkAddr>::preallocate(BATCH, None);
         let to = vec![Some(self.to); BATCH];
-        let mut left = frames;
+        let slices: Vec<[IoSlice<'_>; 1]> = frames.iter().map(|f| [IoSlice::new(f.as_ref())]).collect();
+        let mut left = &slices[..];
         while !left.is_empty() && pace.goes_on() {
             let batch = &left[..left.len().min(BATCH)];
-            let slices: Vec<[IoSlice<'_>; 1]> = batch.iter().map(|f| [IoSlice::new(f.as_ref())]).collect();
             let flags = MsgFlags::empty();
-            match sendmmsg(self.socket.as_raw_fd(), &mut headers, &slices, &to[..batch.len()], [], flags).map(Iterator::count) {
+            match sendmmsg(self.socket.as_raw_fd(), &mut headers, batch, &to[..batch.len()], [], flags).map(Iterator::count) {
                 Ok(sent) => {
                     left = &left[sent..];
                     pace.sent += sent as u64;
@@ -126,4 +126,31 @@ pub fn frames_of(path: &Path) -> io::Result<Vec<Vec<u8>>> {
         frames.push(frame);
     }
     Ok(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("storm.pcap");
+        let written = crate::corpus::write(crate::corpus::Corpus::Storm, 20, &mut File::create(&path).expect("a file")).expect("written");
+        let frames = frames_of(&path).expect("read");
+        assert_eq!(frames.len() as u64, written);
+        // Every frame is IPv4 over Ethernet, as long as its header says, or padded.
+        assert!(frames.iter().all(|f| f[12..14] == [8, 0] && (usize::from(u16::from_be_bytes([f[16], f[17]])) + 14).max(60) == f.len()));
+    }
+
+    #[test]
+    fn the_pace_is_kept() {
+        let mut pace = Pace::new(Some(1_000), Some(Duration::from_secs(60)));
+        for _ in 0..5 {
+            assert!(pace.goes_on());
+            pace.sent += 10;
+        }
+        assert!(pace.goes_on() && pace.elapsed() >= Duration::from_millis(50));
+        assert!(!Pace::new(None, Some(Duration::ZERO)).goes_on());
+    }
 }
