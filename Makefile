@@ -1,19 +1,21 @@
 # Two commands do everything on a fresh Debian or Ubuntu machine that has Rust and a shell with root or sudo:
 #   make demo    a small office's traffic, scanned and judged
 #   make test    formatting, lints, every test
-# Both say what they install.
+# Both say what they install. As root there is more to see:
+#   make demo-live     real programs in a network of kernel namespaces, and the sensor on its mirror port
+#   make bench-live    frames per second without loss, beside a bare libpcap receiver
 
 SHELL := /bin/bash
 CARGO ?= cargo
 DEMO := target/demo
 
-.PHONY: demo test setup lint-tools docs clean help
+.PHONY: demo demo-live bench-live test setup lint-tools docs clean help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
 
-# Build needs: a C compiler (ring), and libpcap's headers (differential tests of the capture-file reader).
-PACKAGES := build-essential pkg-config libpcap-dev
+# Build needs: a C compiler (ring), and libpcap's headers. The lab needs real clients and servers.
+PACKAGES := build-essential pkg-config libpcap-dev curl dnsmasq-base iproute2 openssl udhcpc
 
 setup:
 	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
@@ -38,6 +40,18 @@ demo: setup
 	@echo "== ringfence scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap"
 	@echo
 	@$(CARGO) run --quiet --locked -p ringfence -- scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap
+
+demo-live: setup
+	@echo "== building the sensor and the lab"
+	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
+	@echo "== a network of kernel namespaces; everything is gone when it ends (40 seconds, or Ctrl-C)"
+	@target/debug/lab target/debug/ringfence
+
+# Takes about ten minutes on an idle machine: `make bench-live BENCH=--long` sends a hundred million frames instead.
+bench-live: setup
+	@echo "== building the sensor, optimised"
+	@$(CARGO) build --quiet --locked --release -p ringfence -p ringfence-tests
+	@target/release/rate target/release/ringfence $(BENCH)
 
 test: setup lint-tools
 	@echo "== formatting"

@@ -87,11 +87,14 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Frames: bytes, and the length on the wire.
+type Delivered = Vec<(Vec<u8>, u32)>;
+
 /// A ring on a thread of its own, and what it delivered.
 pub struct Ring {
     pub link: Arc<Link>,
     pub stop: Arc<AtomicBool>,
-    pub frames: Arc<Mutex<Vec<(Vec<u8>, u32)>>>,
+    pub frames: Arc<Mutex<Delivered>>,
     pub idle: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }

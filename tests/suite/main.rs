@@ -13,6 +13,7 @@ mod generated;
 mod hostile;
 mod incremental;
 mod licences;
+mod live;
 mod names;
 mod oracle;
 mod privacy;

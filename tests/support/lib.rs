@@ -15,6 +15,7 @@ pub mod dns;
 pub mod frame;
 pub mod host;
 pub mod http;
+pub mod lab;
 pub mod mmtls;
 pub mod mutate;
 pub mod nd;

@@ -1,0 +1,9 @@
+//! The running sensor in a network of kernel namespaces. Each test is skipped, and says so, where namespaces are not permitted.
+
+mod clients;
+mod disk;
+mod ends;
+mod interfaces;
+mod lived;
+mod reloads;
+mod wire;
