@@ -16,6 +16,11 @@ mod tls;
 mod veil;
 mod wire;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use ringfence_core::policy::Verdict;
