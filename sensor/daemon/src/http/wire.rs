@@ -94,6 +94,8 @@ pub struct SegmentEntry {
 /// Segments.
 #[derive(Serialize, ToSchema)]
 pub struct Segments {
+    /// Devices with open findings, in all segments together.
+    pub devices: usize,
     /// Configured ones first, then derived ones, then those that only findings name.
     pub segments: Vec<SegmentEntry>,
 }

@@ -33,5 +33,6 @@ pub(super) fn list(app: &App, _: &Call) -> Result<Answer, Problem> {
         *segment.open.entry(finding.verdict.name()).or_default() += 1;
         segment.devices += usize::from(devices.insert((index, finding.device.key.clone())));
     }
-    Ok(Answer::json(&Segments { segments }))
+    let devices = devices.iter().map(|(_, key)| key).collect::<BTreeSet<_>>().len();
+    Ok(Answer::json(&Segments { devices, segments }))
 }
