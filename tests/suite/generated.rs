@@ -22,3 +22,13 @@ fn generated_fields() {
 fn generated_config() {
     current("docs/config.md", &ringfence::config::markdown());
 }
+
+#[test]
+fn generated_metrics() {
+    current("docs/metrics.md", &ringfence::metrics::markdown());
+}
+
+#[test]
+fn generated_openapi() {
+    current("docs/openapi.json", &ringfence::http::document());
+}

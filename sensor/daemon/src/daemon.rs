@@ -252,9 +252,11 @@ fn in_step(ring: &RingHandle) -> bool {
 }
 
 fn serve(server: Server, service: &Service, state: &Arc<State>, remote: &Remote, key: &[u8; 32], stop: &Arc<AtomicBool>) -> http::Handle {
-    eprintln!("ringfence: listening on {}", server.url());
+    let scheme = if service.http.tls_key.is_some() { "https" } else { "http" };
+    eprintln!("ringfence: listening on {scheme}://{}", server.local_addr());
     let pseudonyms = if service.http.identities { Pseudonyms::plain() } else { Pseudonyms::keyed(*key) };
-    let context = Context { state: Arc::clone(state), pseudonyms, control: Arc::new(remote.clone()), metrics: Metrics::new() };
+    let context =
+        Context { state: Arc::clone(state), control: Arc::new(remote.clone()), metrics: Metrics::new(pseudonyms.clone()), pseudonyms };
     server.spawn(context, Arc::clone(stop))
 }
 

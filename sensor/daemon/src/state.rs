@@ -94,6 +94,8 @@ pub struct Reloads {
     pub refused: u64,
     /// When the last one was tried.
     pub last: Option<Timestamp>,
+    /// When the last accepted one was.
+    pub last_success: Option<Timestamp>,
     /// Whether the last one was accepted.
     pub last_accepted: bool,
     /// What was wrong with it, in one line; empty when it was accepted.

@@ -12,6 +12,7 @@ pub mod run;
 pub mod safe;
 pub mod scan;
 pub mod terminal;
+pub mod top;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ enum Command {
     Dissect(dissect::Args),
     Explain(explain::Args),
     Check(check::Args),
+    Top(top::Args),
     Rules(rules::Args),
     Fields(fields::Args),
     Completions(generate::CompletionsArgs),
@@ -65,6 +67,7 @@ impl Cli {
             Command::Dissect(args) => dissect::run(args, &terminal),
             Command::Explain(args) => explain::run(args, &terminal),
             Command::Check(args) => check::run(args, &terminal),
+            Command::Top(args) => top::run(args, &terminal),
             Command::Rules(args) => rules::run(args, &terminal),
             Command::Fields(args) => fields::run(args, &terminal),
             Command::Completions(args) => generate::completions(args, Cli::command()),

@@ -74,6 +74,7 @@ impl Keeper {
         self.generation += 1;
         self.reloads.accepted += 1;
         (self.reloads.last, self.reloads.last_accepted) = (Some(at), true);
+        self.reloads.last_success = Some(at);
         self.reloads.problem.clear();
     }
 

@@ -21,6 +21,17 @@ const EVIDENCE_SHOWN: usize = 5;
 
 /// Segments shown in the coverage, those with the most packets.
 const SEGMENTS_SHOWN: usize = 6;
+/// The colour of a verdict.
+pub fn verdict_style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Violation => Style::new().white().on_red().bold(),
+        Verdict::SeparationBreach => Style::new().red().bold(),
+        Verdict::WaiverExpired | Verdict::Unapproved => Style::new().yellow().bold(),
+        Verdict::Disguise => Style::new().magenta().bold(),
+        Verdict::Waived | Verdict::Observed => Style::new().cyan(),
+        Verdict::Compliant => Style::new().green(),
+    }
+}
 
 /// Writes a scan for people.
 ///
@@ -56,16 +67,8 @@ impl Page<'_> {
     }
 
     fn verdict(&self, verdict: Verdict) -> String {
-        let style = match verdict {
-            Verdict::Violation => Style::new().white().on_red().bold(),
-            Verdict::SeparationBreach => Style::new().red().bold(),
-            Verdict::WaiverExpired | Verdict::Unapproved => Style::new().yellow().bold(),
-            Verdict::Disguise => Style::new().magenta().bold(),
-            Verdict::Waived | Verdict::Observed => Style::new().cyan(),
-            Verdict::Compliant => Style::new().green(),
-        };
         let word = verdict.name().replace('_', " ").to_uppercase();
-        self.terminal.paint(&format!(" {word} "), style)
+        self.terminal.paint(&format!(" {word} "), verdict_style(verdict))
     }
 
     fn headline(&self, result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {

@@ -5,71 +5,114 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use ringfence_core::coverage::Blind;
-use ringfence_core::finding::{Finding, FlowRow};
+use ringfence_core::finding::{DeviceFacts, Finding, FlowRow};
 use ringfence_core::limits::Limit;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{ScanResult, SegmentCoverage};
 
 /// The device of a finding.
-#[derive(Serialize)]
-struct Device<'f> {
-    id: &'f str,
-    mac: Option<String>,
-    addresses: Vec<String>,
-    name: Option<&'f str>,
-    register: Option<&'f str>,
-    randomised_mac: bool,
-    behind_router: bool,
-    confidence: f64,
-    reasons: &'f [String],
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Device<'f> {
+    /// Stable, opaque: `dev-` and 12 hexadecimal digits.
+    pub(crate) id: &'f str,
+    /// Hardware address, where it is the device's own.
+    pub(crate) mac: Option<String>,
+    /// Addresses of both families, sorted.
+    pub(crate) addresses: Vec<String>,
+    /// Host name, the most trusted one.
+    pub(crate) name: Option<&'f str>,
+    /// The entry of the device register.
+    pub(crate) register: Option<&'f str>,
+    /// The hardware address is a random one.
+    pub(crate) randomised_mac: bool,
+    /// Seen through a router.
+    pub(crate) behind_router: bool,
+    /// How sure the identity is, from 0 to 1.
+    pub(crate) confidence: f64,
+    /// Why.
+    pub(crate) reasons: &'f [String],
 }
 
 /// One line of evidence.
-#[derive(Serialize)]
-struct Evidence<'f> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Evidence<'f> {
+    /// The indicator's id.
     indicator: &'f str,
+    /// `S`, `H`, `D`, `T` or `A`.
     family: &'f str,
+    /// The field that it fired on.
     field: &'f str,
+    /// The value that it fired on.
     value: &'f str,
+    /// Its weight there, from 0 to 1.
     weight: f64,
+    /// How often.
     count: u64,
+    /// `observed`, `associated` or `inferred`.
     kind: &'f str,
 }
 
-/// A finding.
-#[derive(Serialize)]
-struct FindingLine<'f> {
+/// A finding: a device, an app, a surface, a segment and a policy line.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FindingLine<'f> {
+    /// `finding`.
     r#type: &'static str,
+    /// Stable for the same device, app, surface, segment and policy line.
     id: &'f str,
+    /// Who.
     device: Device<'f>,
+    /// Where: the segment's name.
     segment: &'f str,
+    /// Its class.
     segment_class: &'f str,
+    /// Which app; `none` for a disguise or for mere presence.
     app: &'f str,
+    /// `app`, `web`, `work` or `none`.
     surface: &'f str,
+    /// `none`, `possible`, `probable` or `confirmed`.
     level: &'f str,
+    /// How sure, from 0 to 1.
     confidence: f64,
+    /// The judgement.
     verdict: &'f str,
+    /// Less serious verdicts that hold as well.
     others: Vec<&'f str>,
+    /// The policy line that decided.
     policy: &'f str,
+    /// The waiver that counts.
     waiver: Option<&'f str>,
+    /// Why, in sentences.
     reasons: &'f [String],
+    /// First sign in this segment, RFC 3339.
     first_seen: String,
+    /// Latest sign in this segment, RFC 3339.
     last_seen: String,
+    /// Flows that it rests on.
     flows: u64,
+    /// Bytes from the device in these flows.
     bytes_up: u64,
+    /// Bytes to the device.
     bytes_down: u64,
+    /// Installations of the app: at least so many.
     instances: u64,
+    /// Classes of signs.
     classes: &'f [String],
+    /// Jurisdictions.
     regions: &'f [String],
+    /// The evidence, heaviest first.
     evidence: Vec<Evidence<'f>>,
+    /// Fingerprints seen beside matched hellos; never evidence.
     fingerprints: Vec<Fingerprint<'f>>,
 }
 
 /// A fingerprint recorded beside a matched hello; never evidence.
-#[derive(Serialize)]
-struct Fingerprint<'f> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Fingerprint<'f> {
+    /// The field.
     field: &'f str,
+    /// Its value.
     value: &'f str,
 }
 
@@ -174,18 +217,23 @@ fn surface_name(surface: Option<ringfence_core::rules::Surface>) -> &'static str
     surface.map_or("none", |s| s.name())
 }
 
-fn finding_line(f: &Finding) -> FindingLine<'_> {
-    let device = Device {
-        id: &f.device.id,
-        mac: f.device.mac.map(|m| m.to_string()),
-        addresses: f.device.addresses.iter().map(ToString::to_string).collect(),
-        name: f.device.name.as_deref(),
-        register: f.device.register.as_deref(),
-        randomised_mac: f.device.randomised_mac,
-        behind_router: f.device.behind_router,
-        confidence: f.device.confidence,
-        reasons: &f.device.reasons,
-    };
+/// The wire form of a device.
+pub(crate) fn device(d: &DeviceFacts) -> Device<'_> {
+    Device {
+        id: &d.id,
+        mac: d.mac.map(|m| m.to_string()),
+        addresses: d.addresses.iter().map(ToString::to_string).collect(),
+        name: d.name.as_deref(),
+        register: d.register.as_deref(),
+        randomised_mac: d.randomised_mac,
+        behind_router: d.behind_router,
+        confidence: d.confidence,
+        reasons: &d.reasons,
+    }
+}
+
+/// The wire form of a finding.
+pub(crate) fn finding_line(f: &Finding) -> FindingLine<'_> {
     let evidence = f.evidence.iter().map(|e| Evidence {
         indicator: &e.indicator,
         family: e.family,
@@ -198,7 +246,7 @@ fn finding_line(f: &Finding) -> FindingLine<'_> {
     FindingLine {
         r#type: "finding",
         id: &f.id,
-        device,
+        device: device(&f.device),
         segment: &f.segment,
         segment_class: f.segment_class,
         app: &f.app,

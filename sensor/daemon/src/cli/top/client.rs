@@ -1,0 +1,145 @@
+//! A small client of the sensor's API: one request on one connection, with a bound on time and size.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, HOST};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use crate::cli::safe::printable_up_to;
+use crate::cli::{Exit, Failure};
+
+/// An answer must be there after so long.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of an answer: a page of 200 findings has about 500 kB.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// What the system trusts, on Debian and on Fedora.
+const SYSTEM_ROOTS: &[&str] = &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+/// The port where the URL names none.
+const PORT: u16 = 9477;
+
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// A client of one sensor.
+pub struct Client {
+    runtime: tokio::runtime::Runtime,
+    host: String,
+    port: u16,
+    tls: Option<TlsConnector>,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client for a URL.
+    ///
+    /// # Errors
+    /// [`Failure`] when the URL is none, or a file cannot be read.
+    pub fn new(url: &str, token_file: Option<&Path>, ca: Option<&Path>) -> Result<Client, Failure> {
+        let bad = || Failure::new(Exit::Usage, format!("`{url}` is no URL of a sensor"), "such as http://127.0.0.1:9477".to_string());
+        let uri: Uri = url.parse().map_err(|_| bad())?;
+        let secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad()),
+        };
+        let host = uri.host().ok_or_else(bad)?.to_string();
+        if !matches!(uri.path(), "" | "/") {
+            return Err(bad());
+        }
+        let token = token_file.map(|path| text(path).map(|t| t.trim().to_string())).transpose()?;
+        let tls = secure.then(|| connector(ca)).transpose()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Failure::new(Exit::Software, format!("no runtime: {e}"), None))?;
+        Ok(Client { runtime, host, port: uri.port_u16().unwrap_or(PORT), tls, token })
+    }
+
+    /// What a path answers with.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing answers, or not with that.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let timed = async { tokio::time::timeout(PATIENCE, self.fetch(path)).await };
+        let answer = self.runtime.block_on(timed).map_err(|_| Broken::from("no answer in time"));
+        let (status, body) = answer.and_then(|a| a).map_err(|e| self.unreachable(&e))?;
+        match status {
+            200 => serde_json::from_slice(&body).map_err(|e| {
+                let help = "is this a sensor, of this version?".to_string();
+                Failure::new(Exit::Data, format!("{}{path}: {e}", self.name()), help)
+            }),
+            401 => Err(Failure::new(Exit::Permission, format!("{} asks for another token", self.name()), "give --token-file".to_string())),
+            _ => Err(Failure::new(Exit::Data, format!("{}{path}: {status} {}", self.name(), printable_up_to(&body, 200)), None)),
+        }
+    }
+
+    async fn fetch(&self, path: &str) -> Result<(u16, Bytes), Broken> {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((bare, self.port)).await?;
+        match &self.tls {
+            None => self.exchange(stream, path).await,
+            Some(tls) => self.exchange(tls.connect(ServerName::try_from(bare.to_string())?, stream).await?, path).await,
+        }
+    }
+
+    async fn exchange<S>(&self, stream: S, path: &str) -> Result<(u16, Bytes), Broken>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let mut request = Request::get(path).header(HOST, format!("{}:{}", self.host, self.port));
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
+        driver.abort();
+        Ok((status, body))
+    }
+
+    fn name(&self) -> String {
+        format!("{}://{}:{}", if self.tls.is_some() { "https" } else { "http" }, self.host, self.port)
+    }
+
+    fn unreachable(&self, error: &Broken) -> Failure {
+        let help = "is the sensor running (`systemctl status ringfence`), and is this its http.listen? --url says where".to_string();
+        Failure::new(Exit::NoInput, format!("{}: {error}", self.name()), help)
+    }
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|e| Failure::input(&path.display().to_string(), &e))
+}
+
+fn connector(ca: Option<&Path>) -> Result<TlsConnector, Failure> {
+    let system = || SYSTEM_ROOTS.iter().map(Path::new).find(|p| p.exists());
+    let path = ca.or_else(system).ok_or_else(|| {
+        Failure::new(Exit::NoInput, "this system has no list of certificate authorities", "give the sensor's own with --ca".to_string())
+    })?;
+    let broken = |e: String| Failure::new(Exit::Config, format!("{}: {e}", path.display()), "a file in PEM form".to_string());
+    let mut roots = RootCertStore::empty();
+    let pem = text(path)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect();
+    if roots.add_parsable_certificates(certificates).0 == 0 {
+        return Err(broken("there is no certificate in it".to_string()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| broken(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}

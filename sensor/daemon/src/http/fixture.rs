@@ -1,0 +1,118 @@
+//! A state to test with: findings of a small office whose every identity is a canary.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
+use ringfence_core::ledger::{Event, Stage, Tracked};
+use ringfence_core::net::Mac;
+use ringfence_core::policy::{Level, Verdict};
+use ringfence_core::rules::Surface;
+use ringfence_core::time::Timestamp;
+
+use crate::state::{Alarm, Ring, Segment, State, Status};
+
+/// What must not be served without `identities`.
+pub const IDENTITIES: &[&str] = &[
+    "canary-name",
+    "canary-register",
+    "canary-approver",
+    "canary-trip",
+    "00:00:5e:00:53:99",
+    "10.10.20.99",
+    "2001:db8::99",
+    "192.0.2.201",
+];
+
+pub fn now() -> Timestamp {
+    Timestamp::from_secs_nanos(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs(), 0)
+}
+
+/// The state of a small office: 30 findings on 10 devices.
+pub fn filled() -> State {
+    let state = State::default();
+    (0..30).for_each(|n| state.put(tracked(n)));
+    let ring = Ring {
+        interface: "mirror0".into(),
+        state: "capturing",
+        error: Some("not at 10.10.20.99".into()),
+        frames: 12_345,
+        bytes: 9_876_543,
+        lost: BTreeMap::from([("kernel", 7)]),
+        malformed: BTreeMap::from([("cut", 2)]),
+        last_frame: Some(now()),
+        ..Ring::default()
+    };
+    let second = Ring { ring: 1, lost: BTreeMap::from([("kernel", 3)]), ..ring.clone() };
+    let alarm = Alarm { kind: "loss", interface: "mirror0".into(), since: now(), detail: "frames for 10.10.20.99 are lost".into() };
+    state.set_status(Status {
+        at: now(),
+        started: now(),
+        ready: true,
+        site: "office".into(),
+        rules: "2026.11".into(),
+        generation: 1,
+        rings: vec![ring, second],
+        segments: vec![Segment { name: "lab".into(), class: "sensitive", configured: true, ..Segment::default() }],
+        alarms: vec![alarm],
+        events: BTreeMap::from([(Event::Opened, 30)]),
+        ..Status::default()
+    });
+    state
+}
+
+/// The `n`th finding; findings with the same `n % 10` are of one device.
+pub fn tracked(n: u64) -> Tracked {
+    let at = Timestamp::from_secs_nanos(1_795_434_420 + n, 0);
+    let device = DeviceFacts {
+        id: format!("dev-{:012x}", n % 10),
+        key: format!("mac:00:00:5e:00:53:{:02x}", 0x90 + n % 10),
+        mac: Some(Mac([0, 0, 0x5e, 0, 0x53, 0x99])),
+        addresses: vec!["10.10.20.99".parse().expect("an address"), "2001:db8::99".parse().expect("an address")],
+        name: Some("canary-name".into()),
+        register: Some("canary-register".into()),
+        randomised_mac: false,
+        behind_router: false,
+        confidence: 0.9,
+        reasons: vec!["bound to 10.10.20.99 at the time".into()],
+    };
+    let sign = |field, value: &str| EvidenceLine {
+        indicator: "wechat.names".into(),
+        family: "S",
+        field,
+        value: value.into(),
+        weight: 0.95,
+        count: 3,
+        kind: Kind::Observed,
+    };
+    let finding = Finding {
+        id: format!("rf-{n:016x}"),
+        device,
+        segment: if n.is_multiple_of(3) { "lab".into() } else { "10.10.20.0/24".into() },
+        segment_class: if n.is_multiple_of(3) { "sensitive" } else { "unknown" },
+        app: "wechat".into(),
+        surface: Some(Surface::App),
+        level: Level::Confirmed,
+        confidence: 0.99,
+        verdict: if n.is_multiple_of(3) { Verdict::Violation } else { Verdict::Waived },
+        others: vec![],
+        policy: "default".into(),
+        waiver: Some("W-1".into()),
+        reasons: vec![
+            "waiver W-1 (canary-trip) until 2026-12-01 00:00 UTC, approved by canary-approver".into(),
+            "10.10.20.0/24 is not configured as a segment".into(),
+        ],
+        first_seen: at,
+        last_seen: at,
+        flows: 4,
+        bytes_up: 1_000,
+        bytes_down: 2_000,
+        instances: 1,
+        classes: vec!["messaging".into()],
+        regions: vec![],
+        evidence: vec![sign("tls.sni", "szshort.weixin.qq.com"), sign("ip.dst", "192.0.2.201"), sign("x.name", "Canary-Name")],
+        fingerprints: vec![("tls.ja4", "t13d1516h2_8daaf6152771_e5627efa2ab1".into())],
+    };
+    let stage = if n.is_multiple_of(5) { Stage::Resolved } else { Stage::Open };
+    Tracked { finding, stage, opened: at, changed: at, reopened: 0 }
+}

@@ -1,0 +1,130 @@
+//! The server from outside: over real sockets on loopback.
+
+mod answers;
+mod guard;
+mod hostile;
+mod privacy;
+mod reload;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ringfence_core::policy::Verdict;
+
+use super::fixture::{IDENTITIES, filled, tracked};
+use super::{Context, Control, Handle, ReloadReport, Server};
+use crate::config;
+use crate::metrics::Metrics;
+use crate::pseudonym::Pseudonyms;
+use crate::state::{State, Status};
+
+/// Nothing in these tests takes longer, unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub struct Running {
+    pub addr: SocketAddr,
+    pub state: Arc<State>,
+    stop: Arc<AtomicBool>,
+    pub handle: Mutex<Option<Handle>>,
+}
+
+impl Running {
+    pub fn start(config: &config::Http, control: Arc<dyn Control>) -> Running {
+        let server = Server::bind(config).expect("bound");
+        let (addr, state, stop) = (server.local_addr(), Arc::new(filled()), Arc::<AtomicBool>::default());
+        let pseudonyms = if config.identities { Pseudonyms::plain() } else { Pseudonyms::keyed([7; 32]) };
+        let metrics = Metrics::new(pseudonyms.clone());
+        let context = Context { state: Arc::clone(&state), pseudonyms, control, metrics };
+        let handle = server.spawn(context, Arc::clone(&stop));
+        Running { addr, state, stop, handle: Mutex::new(Some(handle)) }
+    }
+
+    /// On any free port, without token.
+    pub fn plain() -> Running {
+        Running::start(&loopback(), Arc::new(Obedient(Ok(ReloadReport::default()))))
+    }
+
+    pub fn get(&self, target: &str) -> Reply {
+        self.ask(&format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.addr))
+    }
+
+    /// The JSON of a GET that is answered with 200.
+    pub fn json(&self, target: &str) -> serde_json::Value {
+        let reply = self.get(target);
+        assert_eq!(reply.status, 200, "{target}: {}", reply.body);
+        serde_json::from_str(&reply.body).expect("JSON")
+    }
+
+    pub fn ask(&self, request: &str) -> Reply {
+        let mut socket = self.connect();
+        socket.write_all(request.as_bytes()).expect("sent");
+        Reply::read(&mut socket)
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect_timeout(&self.addr, PATIENCE).expect("connected");
+        socket.set_read_timeout(Some(PATIENCE)).expect("set");
+        socket
+    }
+
+    /// Stops; whether it ended in time.
+    pub fn stop(&mut self, timeout: Duration) -> bool {
+        self.stop.store(true, Ordering::Relaxed);
+        self.handle.get_mut().expect("no panic").take().is_none_or(|h| h.join(timeout))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn read(socket: &mut impl Read) -> Reply {
+        let mut bytes = Vec::new();
+        // A reset after the answer is no concern here.
+        let _ = socket.read_to_end(&mut bytes);
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text.as_str(), ""));
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        Reply { status, head: head.to_lowercase(), body: body.to_string() }
+    }
+
+    pub fn problem(&self) -> serde_json::Value {
+        assert!(self.head.contains("content-type: application/problem+json"), "{}", self.head);
+        let problem: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
+        assert_eq!(problem["status"], self.status);
+        assert!(!problem["remedy"].as_str().expect("a remedy").is_empty());
+        problem
+    }
+}
+
+/// A daemon that reports as told.
+pub struct Obedient(pub Result<ReloadReport, String>);
+
+impl Control for Obedient {
+    fn reload(&self) -> Result<ReloadReport, String> {
+        self.0.clone()
+    }
+
+    fn dry_run(&self) -> Result<ReloadReport, String> {
+        self.0.clone()
+    }
+}
+
+pub fn loopback() -> config::Http {
+    config::Http { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..config::Http::default() }
+}

@@ -1,0 +1,52 @@
+//! Nobody is named unless `identities` says so.
+
+use super::*;
+use crate::http::api::ROUTES;
+
+/// Every answer that there is, as one text.
+fn everything(server: &Running) -> String {
+    let first = |list: &str, what: &str| server.json(list)[what][0].clone();
+    let finding = first("/api/v1/findings", "findings")["id"].as_str().expect("an id").to_string();
+    let device = first("/api/v1/devices", "devices")["device"]["id"].as_str().expect("an id").to_string();
+    let mut text = String::new();
+    for route in ROUTES {
+        let id = if route.path.contains("devices") { &device } else { &finding };
+        let path = route.path.replace("{id}", id);
+        let reply = server.ask(&format!("{} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", route.method));
+        assert_eq!(reply.status, 200, "{path}");
+        text += &(reply.head + &reply.body + "\n");
+    }
+    text
+}
+
+fn reported() -> Arc<Obedient> {
+    let change = "device canary at 10.10.20.99 with 00:00:5e:00:53:99 is new".to_string();
+    let finding = crate::http::Rejudged { id: tracked(1).finding.id, before: "waived", after: "violation" };
+    Arc::new(Obedient(Ok(ReloadReport { changes: vec![change], findings: vec![finding], ..ReloadReport::default() })))
+}
+
+#[test]
+fn no_answer_names_anybody() {
+    let server = Running::start(&loopback(), reported());
+    let text = everything(&server).to_lowercase();
+    for word in IDENTITIES {
+        assert!(!text.contains(word), "{word} is served");
+    }
+    // Neither the core's own ids, which can be found by trying every hardware address.
+    for n in 0..30 {
+        let finding = tracked(n).finding;
+        assert!(!text.contains(&finding.id) && !text.contains(&finding.device.id), "{}", finding.id);
+    }
+    assert!(text.contains("szshort.weixin.qq.com") && text.contains("10.10.20.0/24"), "signs and segments are told");
+    assert!(text.contains("waiver w-1 covers it"));
+}
+
+#[test]
+fn identities_are_told_where_that_is_wanted() {
+    let config = config::Http { identities: true, ..loopback() };
+    let text = everything(&Running::start(&config, reported()));
+    for word in IDENTITIES {
+        assert!(text.contains(word), "{word} is not served: so its absence elsewhere proves nothing");
+    }
+    assert!(text.contains(&tracked(0).finding.id));
+}

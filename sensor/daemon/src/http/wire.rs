@@ -1,0 +1,303 @@
+//! What the API answers with. A finding and its device have the form of `ringfence scan -o json`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::output::json::{Device, FindingLine};
+
+/// A finding with its life.
+#[derive(Serialize, ToSchema)]
+pub struct FindingEntry<'f> {
+    /// What it says.
+    #[serde(flatten)]
+    pub(crate) finding: FindingLine<'f>,
+    /// `open`, `resolved` or `superseded`.
+    pub stage: &'static str,
+    /// When the sensor first stated it, RFC 3339.
+    pub opened: String,
+    /// When it last changed, RFC 3339.
+    pub changed: String,
+    /// How often it was opened again.
+    pub reopened: u32,
+}
+
+/// A page of findings.
+#[derive(Serialize, ToSchema)]
+pub struct FindingPage<'f> {
+    /// Findings, by the time at which they were opened.
+    pub findings: Vec<FindingEntry<'f>>,
+    /// How many there are on all pages.
+    pub total: usize,
+    /// `cursor` of the next page; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// A device that has findings.
+#[derive(Serialize, ToSchema)]
+pub struct DeviceEntry<'f> {
+    /// Who, by its latest finding.
+    pub(crate) device: Device<'f>,
+    /// Findings, open and ended.
+    pub findings: usize,
+    /// Open ones.
+    pub open: usize,
+    /// The most serious verdict of the open ones, else of all.
+    pub verdict: &'static str,
+    /// Apps.
+    pub apps: Vec<&'f str>,
+    /// Segments.
+    pub segments: Vec<&'f str>,
+    /// First sign, RFC 3339.
+    pub first_seen: String,
+    /// Latest sign, RFC 3339.
+    pub last_seen: String,
+}
+
+/// A page of devices.
+#[derive(Serialize, ToSchema)]
+pub struct DevicePage<'f> {
+    /// Devices, by id.
+    pub devices: Vec<DeviceEntry<'f>>,
+    /// How many there are on all pages.
+    pub total: usize,
+    /// `cursor` of the next page; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// A device with its findings.
+#[derive(Serialize, ToSchema)]
+pub struct DeviceDetail<'f> {
+    /// The device.
+    #[serde(flatten)]
+    pub entry: DeviceEntry<'f>,
+    /// Its findings, most serious first; at most 1000.
+    pub list: Vec<FindingEntry<'f>>,
+}
+
+/// A segment with what is open in it.
+#[derive(Serialize, ToSchema)]
+pub struct SegmentEntry {
+    /// Its name.
+    pub name: String,
+    /// `sensitive`, `standard`, `guest`, `separate` or `unknown`.
+    pub class: String,
+    /// Configured, not derived.
+    pub configured: bool,
+    /// Devices with open findings.
+    pub devices: usize,
+    /// Open findings, by verdict.
+    pub open: BTreeMap<&'static str, usize>,
+}
+
+/// What the flows of one segment carried and hid: a flow counts when it ends.
+#[derive(Serialize, ToSchema)]
+pub struct SegmentCoverage {
+    /// Its name.
+    pub name: String,
+    /// Its flows that ended.
+    pub flows: u64,
+    /// Packets of these flows.
+    pub frames: u64,
+    /// Bytes of these flows.
+    pub bytes: u64,
+    /// Packets of these flows that the snap length cut.
+    pub truncated: u64,
+    /// Flows (of tunnels: packets) that could not be judged, by kind.
+    pub unjudgeable: BTreeMap<&'static str, u64>,
+    /// Flows that hit a limit, by limit.
+    pub limits: BTreeMap<&'static str, u64>,
+}
+
+/// Segments.
+#[derive(Serialize, ToSchema)]
+pub struct Segments {
+    /// Devices with open findings, in all segments together.
+    pub devices: usize,
+    /// Configured ones first, then derived ones, then those that only findings name.
+    pub segments: Vec<SegmentEntry>,
+}
+
+/// A ring of an interface.
+#[derive(Serialize, ToSchema)]
+pub struct Ring {
+    /// The interface.
+    pub interface: String,
+    /// Which of its rings.
+    pub ring: u16,
+    /// `waiting`, `capturing`, `down`, `gone` or `refused`.
+    pub state: &'static str,
+    /// Why it is not capturing, with the remedy.
+    pub error: Option<String>,
+    /// Frames that the worker took.
+    pub frames: u64,
+    /// Bytes of them on the wire.
+    pub bytes: u64,
+    /// Flows that were followed and ended.
+    pub flows: u64,
+    /// Frames lost, by place.
+    pub lost: BTreeMap<&'static str, u64>,
+    /// Statements dropped because the correlator did not keep up.
+    pub evidence_lost: u64,
+    /// Malformed frames, by kind.
+    pub malformed: BTreeMap<&'static str, u64>,
+    /// Seconds in which the interface could not be captured.
+    pub blind_secs: f64,
+    /// The latest frame's time, RFC 3339.
+    pub last_frame: Option<String>,
+    /// Seconds between the stamp of a frame and its turn, the worst of the last second.
+    pub delay_secs: f64,
+    /// The kernel passes only part of the traffic, on request.
+    pub filtered: bool,
+}
+
+/// The channel from rings to correlator.
+#[derive(Serialize, ToSchema)]
+pub struct Queue {
+    /// Batches waiting.
+    pub depth: u64,
+    /// Batches that fit.
+    pub capacity: u64,
+    /// Seconds that the oldest batch waited, the worst of the last second.
+    pub age_secs: f64,
+}
+
+/// The store on disk.
+#[derive(Serialize, ToSchema)]
+pub struct Store {
+    /// Writes that succeeded.
+    pub written: u64,
+    /// Writes that failed; they are tried again.
+    pub failed: u64,
+    /// Findings whose latest state is not on disk yet.
+    pub pending: u64,
+    /// What is wrong, with the remedy; empty when nothing is.
+    pub problem: String,
+    /// Size on disk, bytes.
+    pub bytes: u64,
+}
+
+/// Reloads since the start.
+#[derive(Serialize, ToSchema)]
+pub struct Reloads {
+    /// Accepted.
+    pub accepted: u64,
+    /// Refused: the old set went on.
+    pub refused: u64,
+    /// When the last one was tried, RFC 3339.
+    pub last: Option<String>,
+    /// Whether the last one was accepted.
+    pub last_accepted: bool,
+    /// What was wrong with it; empty when it was accepted.
+    pub problem: String,
+}
+
+/// What is seen, lost and not judged.
+#[derive(Serialize, ToSchema)]
+pub struct Coverage {
+    /// When this was true, RFC 3339.
+    pub at: String,
+    /// When the process started, RFC 3339.
+    pub started: String,
+    /// What the organisation calls this place.
+    pub site: String,
+    /// Rings are open, and the first status is out.
+    pub ready: bool,
+    /// Names the rules.
+    pub rules: String,
+    /// Indicators in them.
+    pub indicators: u64,
+    /// Counts accepted configurations: 1 at the start.
+    pub generation: u64,
+    /// Rings of the interfaces.
+    pub rings: Vec<Ring>,
+    /// Segments, configured ones first.
+    pub segments: Vec<SegmentCoverage>,
+    /// What could not be judged, by kind.
+    pub unjudgeable: BTreeMap<&'static str, u64>,
+    /// Bounds that were hit, by name.
+    pub limits: BTreeMap<&'static str, u64>,
+    /// What happened to findings since the start, by event.
+    pub events: BTreeMap<&'static str, u64>,
+    /// Evidence on its way from the rings.
+    pub queue: Queue,
+    /// The store.
+    pub store: Store,
+    /// Reloads.
+    pub reloads: Reloads,
+    /// Resident memory, bytes.
+    pub resident_bytes: u64,
+}
+
+/// Something that keeps the sensor from seeing, or from telling.
+#[derive(Serialize, ToSchema)]
+pub struct Alarm {
+    /// Which kind.
+    pub kind: &'static str,
+    /// Where; empty for the sensor as a whole.
+    pub interface: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// What is wrong, and the remedy.
+    pub detail: String,
+}
+
+/// Alarms that hold now.
+#[derive(Serialize, ToSchema)]
+pub struct Alarms {
+    /// Oldest first.
+    pub alarms: Vec<Alarm>,
+}
+
+/// How a finding would be judged, or is judged now.
+#[derive(Serialize, ToSchema)]
+pub struct Rejudged {
+    /// The finding.
+    pub id: String,
+    /// Its verdict before.
+    pub before: &'static str,
+    /// Its verdict after.
+    pub after: &'static str,
+}
+
+/// What a reload did, or would do.
+#[derive(Serialize, ToSchema)]
+pub struct Reload {
+    /// Nothing was changed, only looked at.
+    pub dry_run: bool,
+    /// Counts accepted configurations: 1 at the start.
+    pub generation: u64,
+    /// What changed.
+    pub changes: Vec<String>,
+    /// What holds only after a restart.
+    pub needs_restart: Vec<String>,
+    /// Findings with another verdict; at most 1000.
+    pub findings: Vec<Rejudged>,
+    /// How many there are.
+    pub findings_total: usize,
+}
+
+/// What runs here.
+#[derive(Serialize, ToSchema)]
+pub struct Version {
+    /// `ringfence`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Names the rules.
+    pub rules: String,
+    /// Counts accepted configurations: 1 at the start.
+    pub generation: u64,
+    /// When the process started, RFC 3339.
+    pub started: String,
+}
+
+/// Whether it is well.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `ok` or `failing`.
+    pub status: &'static str,
+    /// What is wrong, and where to look; empty when nothing is.
+    pub reason: String,
+}

@@ -1,0 +1,107 @@
+//! The table of metrics.
+
+use ringfence_core::ledger::Stage;
+use ringfence_core::time::Timestamp;
+
+use super::Family;
+use super::Kind::{self, Counter, Gauge};
+use super::scrape::{FINDING_SERIES_MAX, Samples, Scrape};
+
+const NONE: &[&str] = &[];
+const RING: &[&str] = &["interface", "ring"];
+
+type Fill = fn(&Scrape<'_>, &mut Samples);
+
+const fn family(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str, fill: Fill) -> Family {
+    Family { name, kind, labels, help, fill }
+}
+
+/// The table of metrics.
+#[rustfmt::skip]
+pub static FAMILIES: &[Family] = &[
+    family("ringfence_build_info", Gauge, &["version", "rules"], "Always 1: the version of the sensor and of its rules.", |s, out| out.add(&[env!("CARGO_PKG_VERSION"), &s.status.rules], 1.0)),
+    family("ringfence_start_timestamp_seconds", Gauge, NONE, "When the process started, in seconds since 1970.", |s, out| out.add(NONE, secs(s.status.started))),
+    family("ringfence_status_timestamp_seconds", Gauge, NONE, "When the figures of this scrape were true, in seconds since 1970.", |s, out| out.add(NONE, secs(s.status.at))),
+    family("ringfence_ready", Gauge, NONE, "1 when the rings are open and the first figures are out.", |s, out| out.add(NONE, truth(s.status.ready))),
+    family("ringfence_resident_bytes", Gauge, NONE, "Resident memory of the process.", |s, out| out.add(NONE, s.status.resident_bytes as f64)),
+    family("ringfence_indicators", Gauge, NONE, "Indicators in the rules that are loaded.", |s, out| out.add(NONE, s.status.indicators as f64)),
+
+    family("ringfence_ring_capturing", Gauge, RING, "1 when the ring captures, 0 when it waits, is down, gone or refused.", |s, out| out.rings(s, |r| Some(truth(r.state == "capturing")))),
+    family("ringfence_ring_filtered", Gauge, RING, "1 when the kernel passes only part of the traffic, on request.", |s, out| out.rings(s, |r| Some(truth(r.filtered)))),
+    family("ringfence_frames_total", Counter, RING, "Frames that the worker took.", |s, out| out.rings(s, |r| Some(r.frames as f64))),
+    family("ringfence_frame_bytes_total", Counter, RING, "Bytes of these frames on the wire.", |s, out| out.rings(s, |r| Some(r.bytes as f64))),
+    family("ringfence_flows_total", Counter, RING, "Flows that were followed and ended.", |s, out| out.rings(s, |r| Some(r.flows as f64))),
+    family("ringfence_frame_delay_seconds", Gauge, RING, "Between the stamp of a frame and its turn in the worker, the worst of the last second.", |s, out| out.rings(s, |r| Some(r.delay_secs))),
+    family("ringfence_last_frame_timestamp_seconds", Gauge, RING, "The latest frame's time, in seconds since 1970.", |s, out| out.rings(s, |r| r.last_frame.map(secs))),
+    family("ringfence_blind_seconds_total", Counter, RING, "Time in which the interface could not be captured.", |s, out| out.rings(s, |r| Some(r.blind_secs))),
+    family("ringfence_frames_lost_total", Counter, &["interface", "reason"], "Frames lost, by place: nic, kernel, shed (overload: not looked at).", lost),
+    family("ringfence_evidence_lost_total", Counter, &["interface"], "Statements dropped because the correlator did not keep up.", |s, out| s.status.rings.iter().for_each(|r| out.add(&[&r.interface], r.evidence_lost as f64))),
+    family("ringfence_malformed_total", Counter, &["kind"], "Malformed frames, by kind.", |s, out| s.status.rings.iter().for_each(|r| out.counts(&r.malformed))),
+    family("ringfence_unjudgeable_total", Counter, &["kind"], "Traffic that was seen but could not be judged, by kind.", |s, out| out.counts(&s.status.blind)),
+    family("ringfence_limits_hit_total", Counter, &["limit"], "Bounds that were hit, by name.", |s, out| out.counts(&s.status.limits)),
+    family("ringfence_alarms", Gauge, &["kind", "interface"], "Alarms that hold now; interface is empty for the sensor as a whole.", |s, out| s.status.alarms.iter().for_each(|a| out.add(&[a.kind, &a.interface], 1.0))),
+
+    family("ringfence_findings_open", Gauge, &["app", "surface", "segment", "verdict", "level"], "Open findings; segments beyond the first 128 are `other`.", findings_open),
+    family("ringfence_findings", Gauge, &["stage"], "Findings that are held, by stage.", findings),
+    family("ringfence_finding_events_total", Counter, &["event"], "What happened to findings: opened, updated, resolved, reopened, superseded.", |s, out| s.status.events.iter().for_each(|(e, n)| out.add(&[e.name()], *n as f64))),
+    family("ringfence_devices_with_open_findings", Gauge, NONE, "Devices with open findings.", devices),
+    family("ringfence_open_finding_last_seen_timestamp_seconds", Gauge, &["finding", "app", "segment", "verdict"], "The latest sign of an open finding, by its opaque id: the 500 most serious.", open_finding),
+    family("ringfence_open_findings_left_out", Gauge, NONE, "Open findings that have no series of their own, because 500 others have.", |s, out| out.add(NONE, s.open().count().saturating_sub(FINDING_SERIES_MAX) as f64)),
+
+    family("ringfence_queue_depth_batches", Gauge, NONE, "Batches of evidence on their way from the rings.", |s, out| out.add(NONE, s.status.queue.depth as f64)),
+    family("ringfence_queue_capacity_batches", Gauge, NONE, "Batches of evidence that may be on their way.", |s, out| out.add(NONE, s.status.queue.capacity as f64)),
+    family("ringfence_queue_age_seconds", Gauge, NONE, "How long the oldest batch waited, the worst of the last second.", |s, out| out.add(NONE, s.status.queue.age_secs)),
+    family("ringfence_store_writes_total", Counter, &["result"], "Writes to the store: written, or failed and tried again.", |s, out| { out.add(&["written"], s.status.store.written as f64); out.add(&["failed"], s.status.store.failed as f64) }),
+    family("ringfence_store_pending_findings", Gauge, NONE, "Findings whose latest state is not on disk yet.", |s, out| out.add(NONE, s.status.store.pending as f64)),
+    family("ringfence_store_bytes", Gauge, NONE, "Size of the store on disk.", |s, out| out.add(NONE, s.status.store.bytes as f64)),
+    family("ringfence_store_healthy", Gauge, NONE, "0 when the store cannot be written.", |s, out| out.add(NONE, truth(s.status.store.problem.is_empty()))),
+    family("ringfence_config_generation", Gauge, NONE, "Configurations accepted so far: 1 at the start.", |s, out| out.add(NONE, s.status.generation as f64)),
+    family("ringfence_reloads_total", Counter, &["result"], "Reloads of configuration and rules: accepted, or refused.", |s, out| { out.add(&["accepted"], s.status.reloads.accepted as f64); out.add(&["refused"], s.status.reloads.refused as f64) }),
+    family("ringfence_last_reload_successful", Gauge, NONE, "0 when the last reload was refused and the old set goes on.", |s, out| out.add(NONE, truth(s.status.reloads.last.is_none() || s.status.reloads.last_accepted))),
+    family("ringfence_last_reload_timestamp_seconds", Gauge, NONE, "When a reload was last tried, in seconds since 1970.", |s, out| if let Some(at) = s.status.reloads.last { out.add(NONE, secs(at)) }),
+    family("ringfence_last_reload_success_timestamp_seconds", Gauge, NONE, "Since when configuration and rules are as they are, in seconds since 1970.", |s, out| out.add(NONE, secs(s.status.reloads.last_success.unwrap_or(s.status.started)))),
+
+    family("ringfence_http_requests_total", Counter, &["route", "code"], "HTTP requests answered; routes that do not exist are `other`.", |s, out| s.requests.iter().for_each(|((route, code), n)| out.add(&[route, &code.to_string()], *n as f64))),
+    family("ringfence_http_connections", Gauge, NONE, "HTTP connections that are open.", |s, out| out.add(NONE, s.connections as f64)),
+    family("ringfence_http_connections_evicted_total", Counter, NONE, "HTTP connections that hung and were closed to make room.", |s, out| out.add(NONE, s.evicted as f64)),
+    // The last one: it counts those before it, and itself.
+    family("ringfence_series", Gauge, NONE, "Series in this scrape.", |_, out| out.add(NONE, (out.series + 1) as f64)),
+];
+
+fn secs(at: Timestamp) -> f64 {
+    at.nanos() as f64 / 1e9
+}
+
+fn truth(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+fn lost(scrape: &Scrape<'_>, out: &mut Samples) {
+    for ring in &scrape.status.rings {
+        ring.lost.iter().for_each(|(reason, n)| out.add(&[&ring.interface, reason], *n as f64));
+    }
+}
+
+fn findings_open(scrape: &Scrape<'_>, out: &mut Samples) {
+    for finding in scrape.open().map(|t| &t.finding) {
+        let surface = finding.surface.map_or("none", |s| s.name());
+        out.add(&[&finding.app, surface, scrape.segment(&finding.segment), finding.verdict.name(), finding.level.name()], 1.0);
+    }
+}
+
+fn findings(scrape: &Scrape<'_>, out: &mut Samples) {
+    Stage::WORDS.iter().for_each(|(word, _)| out.add(&[word], 0.0));
+    scrape.findings.iter().for_each(|t| out.add(&[t.stage.name()], 1.0));
+}
+
+fn devices(scrape: &Scrape<'_>, out: &mut Samples) {
+    let devices: std::collections::BTreeSet<&str> = scrape.open().map(|t| t.finding.device.key.as_str()).collect();
+    out.add(NONE, devices.len() as f64);
+}
+
+fn open_finding(scrape: &Scrape<'_>, out: &mut Samples) {
+    for tracked in scrape.shown() {
+        let (finding, id) = (&tracked.finding, scrape.pseudonyms.finding(&tracked.finding.id));
+        out.add(&[&id, &finding.app, scrape.segment(&finding.segment), finding.verdict.name()], secs(finding.last_seen));
+    }
+}

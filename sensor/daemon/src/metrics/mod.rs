@@ -1,0 +1,147 @@
+//! Every metric: one table of names, kinds, labels and help. Values are read from [`State`] when somebody asks, so that no series outlives
+//! what it was about. Labels are bounded: never a device, an address, a hardware address or a name that was seen.
+
+mod families;
+mod scrape;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus::TextEncoder;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+
+use crate::http::ConnectionCounts;
+use crate::pseudonym::Pseudonyms;
+use crate::state::State;
+
+use families::FAMILIES;
+use scrape::{Samples, Scrape};
+
+/// What kind a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, until the process ends.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+/// A metric.
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// One sentence.
+    pub help: &'static str,
+    /// Reads its values.
+    fill: fn(&Scrape<'_>, &mut Samples),
+}
+
+/// Renders metrics, and counts what nobody else counts: requests.
+#[derive(Debug)]
+pub struct Metrics {
+    pseudonyms: Pseudonyms,
+    /// Route and status; both come from tables.
+    requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
+    connections: Arc<ConnectionCounts>,
+}
+
+impl Metrics {
+    /// Metrics in which findings are called as `pseudonyms` say.
+    pub fn new(pseudonyms: Pseudonyms) -> Self {
+        Metrics { pseudonyms, requests: Mutex::default(), connections: Arc::default() }
+    }
+
+    /// Counts a request.
+    pub fn count_request(&self, route: &'static str, status: u16) {
+        *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry((route, status)).or_default() += 1;
+    }
+
+    /// Where the server counts connections.
+    pub fn connections(&self) -> Arc<ConnectionCounts> {
+        Arc::clone(&self.connections)
+    }
+
+    /// The text format of Prometheus.
+    pub fn render(&self, state: &State) -> String {
+        let scrape = Scrape {
+            status: state.status(),
+            findings: state.findings(),
+            requests: self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            connections: self.connections.open.load(Ordering::Relaxed),
+            evicted: self.connections.evicted.load(Ordering::Relaxed),
+            pseudonyms: &self.pseudonyms,
+        };
+        let mut series = 0;
+        let mut families: Vec<MetricFamily> = Vec::new();
+        for family in FAMILIES {
+            let mut samples = Samples { series, ..Samples::default() };
+            (family.fill)(&scrape, &mut samples);
+            series += samples.values.len();
+            // A family without a series has no place in the format.
+            if !samples.values.is_empty() {
+                families.push(proto(family, samples));
+            }
+        }
+        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+    }
+}
+
+fn proto(family: &Family, samples: Samples) -> MetricFamily {
+    let mut out = MetricFamily::default();
+    out.set_name(family.name.to_string());
+    out.set_help(family.help.to_string());
+    out.set_field_type(match family.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Gauge => MetricType::GAUGE,
+    });
+    let metrics = samples.values.into_iter().map(|(labels, value)| metric(family, &labels, value));
+    out.set_metric(metrics.collect());
+    out
+}
+
+fn metric(family: &Family, labels: &[String], value: f64) -> Metric {
+    let mut metric = Metric::default();
+    let pair = |(name, value): (&&str, &String)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_string());
+        pair.set_value(value.clone());
+        pair
+    };
+    metric.set_label(family.labels.iter().zip(labels).map(pair).collect());
+    match family.kind {
+        Kind::Counter => {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        }
+        Kind::Gauge => {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        }
+    }
+    metric
+}
+
+/// `docs/metrics.md`, generated.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Metrics\n\nWhat `/metrics` exports. Generated from the table in the source; do not edit. Labels are bounded: no device, address or \
+         name is ever one. Counters begin at 0 when the process starts; a metric without a value is left out.\n\n\
+         | metric | kind | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for family in FAMILIES {
+        let kind = if family.kind == Kind::Counter { "counter" } else { "gauge" };
+        let labels: Vec<String> = family.labels.iter().map(|l| format!("`{l}`")).collect();
+        text.push_str(&format!("| `{}` | {kind} | {} | {} |\n", family.name, labels.join(" "), family.help));
+    }
+    text
+}
