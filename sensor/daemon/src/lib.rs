@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod health;
 pub mod output;
 pub mod ring;
 pub mod rules_store;

@@ -47,7 +47,7 @@ pub(super) fn message(error: &::pcap::Error) -> String {
 
 /// How the payload of a TCP segment begins that opens something: what it is, which bits of the first four bytes count, their value.
 const OPENINGS: &[(&str, u32, u32)] = &[
-    ("a TLS handshake record (RFC 8446 section 5.1)", 0xffff_ff00, 0x1603_0000),
+    ("a TLS handshake record (RFC 8446 section 5.1)", 0xffff_0000, 0x1603_0000),
     ("an MMTLS record: types 15 to 19, versions f103 and f104", 0xf0ff_0000, 0x10f1_0000),
     ("GET", 0xffff_ffff, 0x4745_5420),
     ("POST", 0xffff_ffff, 0x504f_5354),
