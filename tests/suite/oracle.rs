@@ -9,7 +9,8 @@ use ringfence_tests::sensor::{Json, dissect};
 
 use crate::shared;
 
-type Pair = (String, String);
+/// A flow and a value that was seen on it.
+pub type Pair = (String, String);
 
 /// Expected and found (flow, value) pairs of one transport and field.
 #[derive(Debug, Default)]
@@ -23,7 +24,9 @@ struct Score {
 fn end(row: &Json, addr: &str, port: &str) -> String {
     let text = row[addr].as_str().unwrap_or("");
     let addr = text.parse::<IpAddr>().map_or_else(|_| text.to_string(), |a| a.to_string());
-    format!("{addr}.{}", row[port])
+    // Some oracles write ports as text.
+    let port = row[port].as_str().map_or_else(|| row[port].to_string(), str::to_string);
+    format!("{addr}.{port}")
 }
 
 fn flow(row: &Json) -> String {
@@ -53,13 +56,26 @@ fn transport(row: &Json) -> String {
     row["tr"].as_str().unwrap_or(by_ja4).to_string()
 }
 
-fn pairs(rows: &[Json], kind: &str, field: &str) -> BTreeMap<Pair, String> {
+/// The (flow, value) pairs of one kind of record, each with its transport.
+pub fn pairs(rows: &[Json], kind: &str, field: &str) -> BTreeMap<Pair, String> {
     let of_kind = rows.iter().filter(|r| r["kind"].as_str().unwrap_or("ch") == kind);
     of_kind.filter_map(|r| Some(((flow(r), value(r, field)?), transport(r)))).collect()
 }
 
 /// Scores the captures of a list against an oracle.
 fn score(captures: &Path, list: &str, oracle: &str, kind: &str, fields: &[&str]) -> BTreeMap<(String, String), Score> {
+    let mut scores: BTreeMap<(String, String), Score> = BTreeMap::new();
+    for (name, expected) in expectations(captures, list, oracle) {
+        let seen = dissect(&captures.join(&name));
+        for field in fields {
+            compare(&name, field, &pairs(&expected, kind, field), &pairs(&seen, kind, field), &mut scores);
+        }
+    }
+    scores
+}
+
+/// The captures of a list, each with the rows that an oracle has of it.
+pub fn expectations(captures: &Path, list: &str, oracle: &str) -> Vec<(String, Vec<Json>)> {
     let mut by_hash: BTreeMap<String, Vec<Json>> = BTreeMap::new();
     let oracle = captures.join(format!("oracle/{oracle}"));
     for file in std::fs::read_dir(&oracle).expect("oracle").flatten().filter(|f| f.path().extension().is_some_and(|e| e == "jsonl")) {
@@ -68,19 +84,14 @@ fn score(captures: &Path, list: &str, oracle: &str, kind: &str, fields: &[&str])
             by_hash.entry(row["sha256"].as_str().unwrap_or("").to_string()).or_default().push(row);
         }
     }
-    let mut scores: BTreeMap<(String, String), Score> = BTreeMap::new();
     let list = std::fs::read_to_string(captures.join(list)).expect("list");
-    for name in list.lines().map(|l| l.split(['\t', ',']).next().unwrap_or("")).filter(|l| !l.is_empty() && !l.starts_with('#')) {
-        let path = captures.join(name);
-        let bytes = std::fs::read(&path).expect("capture");
+    let names = list.lines().map(|l| l.split(['\t', ',']).next().unwrap_or("")).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let rows = |name: &str| {
+        let bytes = std::fs::read(captures.join(name)).expect("capture");
         let hash: String = digest(&SHA256, &bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        let expected = by_hash.get(&hash).cloned().unwrap_or_default();
-        let seen = dissect(&path);
-        for field in fields {
-            compare(name, field, &pairs(&expected, kind, field), &pairs(&seen, kind, field), &mut scores);
-        }
-    }
-    scores
+        (name.to_string(), by_hash.get(&hash).cloned().unwrap_or_default())
+    };
+    names.map(rows).collect()
 }
 
 fn compare(

@@ -23,6 +23,7 @@ pub mod office;
 pub mod prng;
 pub mod qq;
 pub mod quic;
+pub mod seeds;
 pub mod sensor;
 pub mod tcp;
 pub mod tls;

@@ -6,11 +6,15 @@
 
 mod account;
 mod assemble;
+mod changes;
 mod flows;
 mod learned;
+mod past;
+mod retire;
+mod swap;
 mod weigh;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,21 +27,21 @@ use crate::net::{Mac, Path};
 use crate::policy::{Policy, SegmentId};
 use crate::rules::{Effect, IndicatorId, RuleSet};
 use crate::time::Timestamp;
-use crate::worker::Watch;
+use crate::worker::{Grain, Watch};
 
+use changes::Touched;
 use flows::FlowEntry;
 use learned::{Learned, Lesson};
+use past::Past;
 
 /// A structural or name sign at least this heavy proves that its server is the app's.
 const PROOF_WEIGHT: f64 = 0.80;
-
-/// Flows with signs that are kept one by one; beyond it the oldest that ended are folded into sums.
-const FLOWS_KEPT_MAX: usize = 262_144;
 
 /// Announced DNS suffixes that are believed: a network has a few.
 const SUFFIXES_MAX: usize = 32;
 
 /// The one that joins.
+#[derive(Clone)]
 pub struct Correlator {
     rules: Arc<RuleSet>,
     policy: Policy,
@@ -50,6 +54,10 @@ pub struct Correlator {
     watch: Watch,
     watch_changed: bool,
     limits: LimitCounts,
+    touched: Touched,
+    /// Findings that were stated, and a handle of their device.
+    stated: HashMap<String, DeviceId>,
+    past: Past,
 }
 
 /// Everything that the correlator has to say at a moment.
@@ -59,6 +67,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The flows that they rest on, by first packet.
     pub flows: Vec<FlowRow>,
+    /// Ids of findings that were stated before and do not hold any more.
+    pub withdrawn: Vec<String>,
 }
 
 impl Correlator {
@@ -79,6 +89,9 @@ impl Correlator {
             watch,
             watch_changed,
             limits: LimitCounts::default(),
+            touched: Touched::default(),
+            stated: HashMap::new(),
+            past: Past::default(),
         }
     }
 
@@ -125,13 +138,33 @@ impl Correlator {
         }
     }
 
+    /// The segment of a place, for its coverage: its name and its class.
+    pub fn place(&mut self, interface: u16, path: &Path, addr: IpAddr) -> (Box<str>, &'static str) {
+        let id = self.segment(interface, path, addr);
+        let segment = self.policy.segment(id);
+        (segment.name.clone(), segment.class.name())
+    }
+
+    /// How finely places must be told apart so that each lies in one segment.
+    pub fn grain(&self) -> Grain {
+        let (v4, v6) = self.policy.segments.longest_prefixes();
+        Grain { v4: v4.max(Grain::default().v4), v6: v6.max(Grain::default().v6) }
+    }
+
     fn segment(&mut self, interface: u16, path: &Path, addr: IpAddr) -> SegmentId {
         let name = self.interfaces.get(usize::from(interface)).map_or("", String::as_str);
         self.policy.segment_of(name, path, addr)
     }
 
+    /// The broadcast domain of a segment: made from its name, so that it is the same after a restart and under another configuration.
+    fn key_of(&self, segment: SegmentId) -> SegmentKey {
+        let hash = ring::digest::digest(&ring::digest::SHA256, self.policy.segment(segment).name.as_bytes());
+        SegmentKey(hash.as_ref().first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)))
+    }
+
     /// The kept flow. Whose it is is asked at once when it has a sign; for a mere contact it waits until somebody wants to know.
     fn entry(&mut self, meta: &FlowMeta, signed: bool) -> &mut FlowEntry {
+        self.touched.flows.insert(meta.id);
         if !self.flows.contains_key(&meta.id) {
             let segment = self.segment(meta.interface, &meta.path, meta.client.addr);
             self.make_room();
@@ -145,7 +178,9 @@ impl Correlator {
 
     fn identify(&mut self, id: FlowId) {
         let Some(entry) = self.flows.get_mut(&id).filter(|e| e.device.is_none()) else { return };
-        let (meta, key) = (entry.meta, SegmentKey(entry.segment.0));
+        let (meta, segment) = (entry.meta, entry.segment);
+        let key = self.key_of(segment);
+        let Some(entry) = self.flows.get_mut(&id) else { return };
         self.identity.server(key, meta.server_mac, meta.server.addr);
         entry.device = Some(self.identity.client(meta.first, key, meta.client_mac, meta.client.addr));
     }
@@ -163,16 +198,6 @@ impl Correlator {
         open.into_iter().for_each(|id| self.identify(id));
     }
 
-    fn make_room(&mut self) {
-        if self.flows.len() >= FLOWS_KEPT_MAX {
-            self.limits.add(Limit::Flows);
-            let ended = self.flows.iter().find(|(_, f)| f.ended).map(|(id, _)| *id);
-            if let Some(id) = ended.or_else(|| self.flows.keys().next().copied()) {
-                self.flows.remove(&id);
-            }
-        }
-    }
-
     fn sign(&mut self, sign: Sign) {
         let rules = Arc::clone(&self.rules);
         for hit in &sign.hits {
@@ -180,7 +205,9 @@ impl Correlator {
             let family = indicator.family_on(hit.field);
             let proves = indicator.effect == Effect::Evidence && (indicator.weight_on(hit.field) >= PROOF_WEIGHT || indicator.low);
             if family == Family::Dns && sign.flow.server.port == 53 {
-                self.resolvers.insert(sign.flow.server.addr);
+                if self.resolvers.insert(sign.flow.server.addr) {
+                    self.touched.clients.insert(sign.flow.server.addr);
+                }
             } else if proves && family != Family::Dns {
                 let lesson = Lesson::from_flow(hit.indicator, indicator.teaches, &sign.flow, sign.ts);
                 self.learn(sign.flow.server.addr, lesson);
@@ -195,6 +222,7 @@ impl Correlator {
 
     fn traffic(&mut self, id: FlowId, last: Timestamp, bytes: [u64; 2], named: bool, ended: bool) {
         let Some(entry) = self.flows.get_mut(&id) else { return };
+        self.touched.flows.insert(id);
         (entry.last, entry.bytes, entry.named, entry.ended) = (entry.last.max(last), bytes, named, ended);
         if ended && named && entry.signs.is_empty() {
             // A flow to a learned address that turned out to be for somebody else.
@@ -212,15 +240,18 @@ impl Correlator {
         if !self.learned.add(addr, lesson) {
             self.limits.add(Limit::Learned);
         }
+        self.touched.servers.insert(addr);
         self.watch_changed |= self.watch.addrs.insert(addr);
     }
 
     fn bound(&mut self, bound: Bound) {
         let addr = bound.addr.or(bound.relay).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
         let segment = self.segment(bound.interface, &bound.path, addr);
+        self.touched.clients.extend(bound.addr);
+        self.touched.macs.extend(bound.mac);
         self.identity.learn(&Fact {
             ts: bound.ts,
-            segment: SegmentKey(segment.0),
+            segment: self.key_of(segment),
             source: bound.source,
             mac: bound.mac,
             addr: bound.addr,
@@ -235,7 +266,8 @@ impl Correlator {
 
     fn present(&mut self, ts: Timestamp, mac: Mac, addr: IpAddr, interface: u16, path: &Path) {
         let segment = self.segment(interface, path, addr);
-        let device = self.identity.client(ts, SegmentKey(segment.0), Some(mac), addr);
+        let device = self.identity.client(ts, self.key_of(segment), Some(mac), addr);
+        self.touched.present.insert(device);
         let span = self.presence.entry((device, segment)).or_insert((ts, ts));
         *span = (span.0.min(ts), span.1.max(ts));
     }

@@ -1,5 +1,7 @@
 //! What could not be seen or judged, by kind: the honest half of every answer.
 
+pub mod services;
+
 macro_rules! blind_kinds {
     ($($variant:ident, $name:literal, $about:literal;)*) => {
         /// A kind of traffic that was seen but could not be judged.
@@ -25,6 +27,7 @@ blind_kinds! {
     QuicUnknown, "quic-unknown", "A QUIC connection whose Initial could not be opened with any known keys.";
     QuicGap, "quic-gap", "A QUIC handshake with a part missing: no hello.";
     EncryptedDns, "encrypted-dns", "DNS over TLS, HTTPS or QUIC: names asked for are not visible.";
+    Relay, "relay", "A relay service (iCloud Private Relay, WARP): where traffic goes behind it is not visible.";
     Tunnel, "tunnel", "A VPN or encrypted tunnel (ESP, WireGuard, OpenVPN): what is inside is not visible.";
     TooDeep, "too-deep", "A packet in more encapsulations than the depth limit.";
     Ambiguous, "ambiguous-stream", "A TCP stream whose retransmission differs from what was sent before.";

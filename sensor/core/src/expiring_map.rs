@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::time::Timestamp;
 
 /// A map of at most `capacity` entries; each is forgotten `idle` after it was last touched. Time comes from the caller.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ExpiringMap<K, V> {
     entries: HashMap<K, (u64, V)>,
     /// (last touch, key) in the order of touching: `order` numbers are unique and grow.

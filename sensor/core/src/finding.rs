@@ -20,6 +20,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 3] = [Kind::Observed, Kind::Associated, Kind::Inferred];
+
     /// The word in outputs.
     pub const fn name(self) -> &'static str {
         match self {

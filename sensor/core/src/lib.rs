@@ -16,7 +16,10 @@ pub mod expiring_map;
 pub mod field;
 pub mod finding;
 pub mod flow;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod identity;
+pub mod ledger;
 pub mod limits;
 pub mod net;
 pub mod policy;

@@ -68,12 +68,22 @@ pub const LEARNED_MAX: usize = 16_384;
 /// up source addresses in every /24; beyond this they share one segment.
 pub const SEGMENTS_DERIVED_MAX: usize = 8_192;
 
+/// Places (a network behind an interface, VLANs and tunnels) whose coverage is counted apart: as many as segments can be derived.
+pub const PLACES_MAX: usize = 8_192;
+
 /// Devices that identity holds.
 pub const DEVICES_MAX: usize = 131_072;
 
 /// Sightings that identity holds: a device with a sign makes one for each minute in which it opens a flow that matters. A million are
 /// a day of 700 such devices; a flow whose sighting is gone has no device.
 pub const SIGHTINGS_MAX: usize = 1_048_576;
+
+/// Flows with signs that the correlator keeps one by one: a day of 1,000 devices. Beyond it those that ended longest ago leave only
+/// their sums.
+pub const FLOWS_KEPT_MAX: usize = 262_144;
+
+/// Findings that the ledger holds, open and ended. A finding has about 2 KiB; an organisation that has 100,000 has another problem.
+pub const FINDINGS_MAX: usize = 131_072;
 
 macro_rules! limits {
     ($($variant:ident, $name:literal, $about:literal;)*) => {
@@ -109,6 +119,9 @@ limits! {
     Fragments, "fragments", "The table of fragmented datagrams was full; the oldest was dropped.";
     Learned, "learned", "The table of learned addresses was full; the oldest was dropped.";
     Segments, "segments", "The table of derived segments was full; further ones share the segment `elsewhere`.";
+    FlowsKept, "flows-kept", "More flows with signs than are kept one by one; the oldest were added up, so later proofs do not reach them.";
+    Findings, "findings", "The table of findings was full; the one that changed longest ago was dropped.";
+    Places, "places", "The table of places was full; the coverage of further ones is counted as `elsewhere`.";
     Devices, "devices", "The table of devices was full; the device seen longest ago was dropped.";
 }
 

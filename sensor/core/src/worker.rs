@@ -4,6 +4,8 @@
 
 mod conversation;
 mod emit;
+mod places;
+mod shed;
 mod tally;
 mod watch;
 
@@ -25,6 +27,8 @@ use conversation::Conversation;
 use emit::{Emitter, Place};
 
 pub use emit::RecordContext;
+pub use places::{Grain, Place as CoveragePlace, PlaceTally, Places};
+pub use shed::Shedding;
 pub use tally::Tally;
 pub use watch::Watch;
 
@@ -52,6 +56,7 @@ pub struct Worker {
     watch: Arc<Watch>,
     presence: watch::PresenceThrottle,
     tally: Tally,
+    shedding: Shedding,
     next_flow: u64,
     salt: u64,
 }
@@ -67,6 +72,8 @@ struct FlowState {
     matters: bool,
     /// A server name was seen.
     named: bool,
+    /// What its place is told when it ends.
+    marks: places::Marks,
 }
 
 impl Worker {
@@ -80,6 +87,7 @@ impl Worker {
             watch: Arc::new(Watch::default()),
             presence: watch::PresenceThrottle::default(),
             tally: Tally::default(),
+            shedding: Shedding::default(),
             next_flow: 0,
             salt,
         }
@@ -88,6 +96,22 @@ impl Worker {
     /// What was seen, lost and not judged so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Takes other rules, built over the present ones; local suffixes that were announced stay known.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
+        self.rules = rules;
+        self.strip_suffixes();
+    }
+
+    /// Gives up part of the traffic from now on, or takes it up again.
+    pub fn set_shedding(&mut self, shedding: Shedding) {
+        self.shedding = shedding;
+    }
+
+    /// How finely the coverage tells places apart.
+    pub fn set_grain(&mut self, grain: Grain) {
+        self.tally.places.grain = grain;
     }
 
     /// Takes one frame.
@@ -113,6 +137,7 @@ impl Worker {
             self.close(flow, output);
         }
         self.tally.fragments_lost(self.fragments.expire(Timestamp::MAX));
+        self.presence.last_seen().into_iter().for_each(|e| output.evidence(e));
     }
 
     /// Addresses and hardware addresses to look out for. Flows that are already there are told at once.
@@ -125,11 +150,18 @@ impl Worker {
                 watch::contact(index, flow, &watch, output);
             }
         }
-        if watch.suffixes.len() != self.watch.suffixes.len() {
-            let rules = Arc::make_mut(&mut self.rules);
-            watch.suffixes.iter().for_each(|s| rules.add_local_suffix(s));
-        }
+        let announced = watch.suffixes.len() != self.watch.suffixes.len();
         self.watch = watch;
+        if announced {
+            self.strip_suffixes();
+        }
+    }
+
+    fn strip_suffixes(&mut self) {
+        if !self.watch.suffixes.is_empty() {
+            let rules = Arc::make_mut(&mut self.rules);
+            self.watch.suffixes.iter().for_each(|s| rules.add_local_suffix(s));
+        }
     }
 
     fn expire(&mut self, now: Timestamp, output: &mut dyn Output) {
@@ -152,13 +184,13 @@ impl Worker {
     }
 
     fn close(&mut self, mut flow: Flow<FlowState>, output: &mut dyn Output) {
-        self.tally.flow_closed(&flow);
         if let Some(mut conversation) = flow.state.conversation.take() {
             self.tally.release(conversation.counted());
             let rules = Arc::clone(&self.rules);
             let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
             conversation.end(&mut flow, &mut emitter);
         }
+        self.tally.flow_closed(&mut flow);
         if flow.state.matters {
             output.evidence(watch::traffic(self.index, &flow, true));
         }
@@ -176,6 +208,11 @@ impl Worker {
         if let Some(presence) = self.presence.see(packet, ip.src, &self.watch) {
             output.evidence(presence);
         }
+        if self.shedding > Shedding::Nothing
+            && let Some(step) = Shedding::step_of(ip).filter(|step| *step <= self.shedding)
+        {
+            return self.tally.shed(step);
+        }
         match ip.payload {
             Payload::Tcp(tcp) => self.tcp(packet, ip, &tcp, output),
             Payload::Udp(udp) => self.udp(packet, ip, &udp, output),
@@ -191,7 +228,7 @@ impl Worker {
                     }
                 }
             }
-            Payload::Opaque(_) => self.tally.blind(Blind::Tunnel),
+            Payload::Opaque(_) => self.tally.hidden(packet, (ip.src, ip.dst), Blind::Tunnel),
             Payload::Other(_) => {}
         }
     }
@@ -259,6 +296,7 @@ impl Worker {
             opened,
             macs: [packet.macs.map(|m| m.src), None],
             interface: packet.interface,
+            taps: [None; 2],
             path: packet.path,
             first: packet.ts,
             last: packet.ts,
@@ -291,7 +329,10 @@ fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpo
     }
     let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
     flow.last = flow.last.max(packet.ts);
-    if let Some(bytes) = flow.bytes.get_mut(side) {
+    flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
+    // What a second tap shows of the same direction is not sent twice.
+    let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
+    if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {
         *bytes = bytes.saturating_add(u64::from(packet.wire_len));
     }
     if let Some(packets) = flow.packets.get_mut(side) {
@@ -319,6 +360,7 @@ impl Flow<FlowState> {
     fn reverse(&mut self) {
         std::mem::swap(&mut self.opener, &mut self.peer);
         self.macs.swap(0, 1);
+        self.taps.swap(0, 1);
         self.bytes.swap(0, 1);
         self.packets.swap(0, 1);
         self.state.client = self.state.client.map(Direction::reverse);

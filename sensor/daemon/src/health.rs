@@ -1,14 +1,17 @@
 //! Blindness is an alarm: from the counters of each second to a list of what keeps the sensor from seeing or remembering.
 //!
-//! A state machine without a clock. Must not know where counters come from, or who hears of an alarm.
+//! A state machine without a clock. Must not know how frames are read, or who hears of an alarm.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::time::Duration;
 
+use ringfence_core::coverage::Blind;
 use ringfence_core::time::Timestamp;
 
 use crate::capture::{LinkState, LinkView};
+use crate::config;
+use crate::ring::RingView;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,10 +111,17 @@ impl Default for Bars {
     }
 }
 
+impl From<config::Alarms> for Bars {
+    fn from(alarms: config::Alarms) -> Self {
+        let config::Alarms { silence, loss, one_way } = alarms;
+        Bars { silence_secs: silence.as_secs(), loss_share: loss, one_way_share: one_way, ..Bars::default() }
+    }
+}
+
 /// What a ring's worker counted since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RingCounts {
-    /// Flows that were judged for their directions: ended, or old enough.
+    /// TCP flows that ended: those that are judged for their directions.
     pub flows: u64,
     /// Those of them with one direction only.
     pub flows_one_way: u64,
@@ -121,6 +131,19 @@ pub struct RingCounts {
     pub shed: u64,
     /// Evidence that did not reach the correlator.
     pub evidence_dropped: u64,
+}
+
+impl From<&RingView> for RingCounts {
+    fn from(view: &RingView) -> Self {
+        let tally = &view.tally;
+        RingCounts {
+            flows: tally.flows_tcp,
+            flows_one_way: tally.blind.get(&Blind::OneWay).copied().unwrap_or(0),
+            clock_steps: tally.clock_steps,
+            shed: tally.shed.values().sum(),
+            evidence_dropped: view.evidence_lost,
+        }
+    }
 }
 
 /// A ring as it is now.

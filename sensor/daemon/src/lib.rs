@@ -2,8 +2,23 @@
 
 pub mod capture;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod control;
+pub mod daemon;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod health;
+pub mod http;
+pub mod hub;
+pub mod metrics;
+pub mod notify;
 pub mod output;
+pub mod privilege;
+pub mod pseudonym;
+pub mod reload;
 pub mod ring;
 pub mod rules_store;
+pub mod sandbox;
+pub mod state;
+pub mod store;

@@ -13,7 +13,10 @@ use super::flows::FlowEntry;
 use super::weigh::Scale;
 
 /// Different values kept for one indicator and field: enough to explain, bounded for a device that does this all year.
-const VALUES_MAX: usize = 32;
+pub(super) const VALUES_MAX: usize = 32;
+
+/// Stands for the values beyond [`VALUES_MAX`].
+pub(super) const FURTHER_VALUES: &str = "(further values)";
 
 /// A sign on a flow, ready to be counted.
 #[derive(Clone, Debug)]
@@ -106,7 +109,7 @@ impl Use {
         let mut key = LineKey { indicator: claim.indicator, field: claim.field.name, kind: claim.kind, value: claim.value.clone() };
         let alike = |k: &&LineKey| k.indicator == key.indicator && k.field == key.field && k.kind == key.kind;
         if !self.lines.contains_key(&key) && self.lines.keys().filter(alike).count() >= VALUES_MAX {
-            key.value = "(further values)".into();
+            key.value = FURTHER_VALUES.into();
         }
         let line = self.lines.entry(key).or_insert(Line { family: claim.family, weight: claim.weight, count: 0 });
         line.count = line.count.saturating_add(claim.count);

@@ -13,59 +13,62 @@ use crate::rules::{Effect, Indicator, SERVER, Teaches};
 use crate::time::Timestamp;
 
 use super::account::{Account, Claim, Subject, Use};
+use super::changes::Group;
 use super::flows::FlowEntry;
+use super::past::sort_lines;
 use super::weigh::ADDRESS_WEIGHT;
 use super::{Correlator, Report};
 
 /// The app's name where there is none: a disguise, or a device that merely appears.
 const NO_APP: &str = "none";
 
-/// Accounts by device, then by what they are about.
-type Accounts = BTreeMap<DeviceId, BTreeMap<Subject, Account>>;
+/// The accounts of one device.
+type Accounts = BTreeMap<Subject, Account>;
 
-type Levels = BTreeMap<(DeviceId, Subject), Level>;
+type Levels = BTreeMap<Subject, Level>;
 
 impl Correlator {
-    /// Judges everything that is known now.
-    pub fn report(&mut self) -> Report {
-        self.identify_contacts();
+    /// Judges one device; what its earlier flows said is added.
+    pub(super) fn judge_group(&self, device: DeviceId, group: &Group, report: &mut Report) {
+        let before = report.findings.len();
+        self.judge_afresh(device, group, report);
+        for finding in report.findings.iter_mut().skip(before) {
+            if let Some(past) = self.past.get(&finding.id) {
+                finding.add_past(past);
+            }
+        }
+    }
+
+    /// Judges one device by the flows at hand.
+    pub(super) fn judge_afresh(&self, device: DeviceId, group: &Group, report: &mut Report) {
+        let who = who(&self.identity, device);
+        let accounts = self.accounts(&group.flows);
+        let works = self.work_services(&group.flows);
+        for (subject, account) in &accounts {
+            self.judge(&who, (subject, account), &accounts, works, report);
+        }
+        self.judge_presence(&who, group, &accounts, report);
+    }
+
+    /// The accounts of one device over its flows.
+    fn accounts(&self, flows: &[FlowId]) -> Accounts {
         let mut accounts = Accounts::new();
-        let ids: Vec<_> = self.flows.keys().copied().collect();
-        for id in &ids {
+        for id in flows {
             self.book_direct(*id, &mut accounts);
         }
         for scope in [Scope::App, Scope::ConfirmedWeb] {
             // The accounts as they stood before this scope: an association never supports another one.
-            let before = self.levels(&accounts);
-            for id in &ids {
+            let before: Levels = accounts.iter().map(|(subject, account)| (subject.clone(), account.scale.level())).collect();
+            for id in flows {
                 self.book_learned(*id, scope, &before, &mut accounts);
             }
         }
-        let works = self.work_services();
-        let mut report = Report::default();
-        for (device, own) in &accounts {
-            let who = who(&self.identity, *device);
-            for (subject, account) in own {
-                self.judge(&who, (subject, account), own, works.get(device).copied(), &mut report);
-            }
-        }
-        self.judge_presence(&accounts, &mut report);
-        report.findings.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
-        report.flows.sort_by_key(|f| (f.first, f.id, f.app.clone(), f.surface));
-        report
-    }
-
-    fn levels(&self, accounts: &Accounts) -> Levels {
-        let of_device = |(device, own): (&DeviceId, &BTreeMap<Subject, Account>)| {
-            own.iter().map(|(subject, account)| ((*device, subject.clone()), account.scale.level())).collect::<Vec<_>>()
-        };
-        accounts.iter().flat_map(of_device).collect()
+        accounts
     }
 
     /// Books what a flow itself shows.
     fn book_direct(&self, id: FlowId, accounts: &mut Accounts) {
         let Some(flow) = self.flows.get(&id) else { return };
-        let Some(device) = flow.device.map(|d| self.identity.canonical(d)) else { return };
         let disguised = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::Disguise);
         let resolver = self.resolvers.contains(&flow.meta.client.addr);
         for sign in &flow.signs {
@@ -95,7 +98,7 @@ impl Correlator {
                     sign.last
                 },
             };
-            book(accounts.entry(device).or_default().entry(subject).or_default(), flow, &claim, indicator);
+            book(accounts.entry(subject).or_default(), flow, &claim, indicator);
         }
     }
 
@@ -110,7 +113,6 @@ impl Correlator {
         if named {
             return;
         }
-        let Some(device) = flow.device.map(|d| self.identity.canonical(d)) else { return };
         let mut explained = BTreeSet::new();
         for lesson in self.learned.explain(&flow.meta, flow.last) {
             let indicator = self.rules.indicator(lesson.indicator);
@@ -119,7 +121,7 @@ impl Correlator {
                 Teaches::ConfirmedWeb => Level::Confirmed,
                 _ => Level::Possible,
             };
-            let level = before.get(&(device, subject.clone())).copied().unwrap_or(Level::None);
+            let level = before.get(&subject).copied().unwrap_or(Level::None);
             // One reason is enough: several names at one address are no more than one.
             if Scope::of(lesson.teaches) != scope || level < bar || !explained.insert(subject.clone()) {
                 continue;
@@ -136,36 +138,33 @@ impl Correlator {
                 first: flow.meta.first,
                 last: flow.last,
             };
-            book(accounts.entry(device).or_default().entry(subject).or_default(), flow, &claim, indicator);
+            book(accounts.entry(subject).or_default(), flow, &claim, indicator);
         }
     }
 
-    /// When each device last spoke to one of the organisation's work services.
-    fn work_services(&self) -> BTreeMap<DeviceId, Timestamp> {
-        let mut latest = BTreeMap::new();
-        for flow in self.flows.values() {
-            let works = flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::WorkService);
-            if works || self.policy.is_work_service(flow.meta.server.addr) {
-                let Some(device) = flow.device else { continue };
-                let at = latest.entry(self.identity.canonical(device)).or_insert(flow.last);
-                *at = flow.last.max(*at);
-            }
-        }
-        latest
+    /// When one of these flows last spoke to one of the organisation's work services.
+    fn work_services(&self, flows: &[FlowId]) -> Option<Timestamp> {
+        let works = |flow: &&FlowEntry| {
+            flow.signs.iter().any(|s| self.rules.indicator(s.indicator).effect == Effect::WorkService)
+                || self.policy.is_work_service(flow.meta.server.addr)
+        };
+        flows.iter().filter_map(|id| self.flows.get(id)).filter(works).map(|flow| flow.last).max()
     }
 
     fn judge(
         &self,
         who: &DeviceFacts,
         (subject, account): (&Subject, &Account),
-        own: &BTreeMap<Subject, Account>,
+        own: &Accounts,
         work_service: Option<Timestamp>,
         report: &mut Report,
     ) {
+        let (floor, floor_confidence) = self.past.sureness(&who.key, &subject.app, subject.surface);
         let level = account.scale.level();
         if level == Level::None && subject.surface.is_some() {
             return;
         }
+        let (level, confidence) = (level.max(floor), account.scale.confidence().max(floor_confidence));
         for (segment, usage) in &account.segments {
             let Some((first, last)) = usage.span else { continue };
             let case = Case {
@@ -177,54 +176,57 @@ impl Correlator {
                 device_keys: std::slice::from_ref(&who.key),
                 first_seen: first,
                 last_seen: last,
-                exposure: exposure(own, &subject.app, *segment, last),
+                exposure: self.exposure(who, own, &subject.app, *segment, last),
                 work_service,
                 disguise: subject.surface.is_none(),
                 presence_only: false,
             };
             let judgement = self.policy.judge(&case);
-            self.state(who.clone(), subject, (*segment, usage), (level, account.scale.confidence()), judgement, report);
+            self.state(who.clone(), subject, (*segment, usage), (level, confidence), judgement, report);
         }
     }
 
-    /// Devices that are separate, or have used an app lately, and appear where they should not, silent or not.
-    fn judge_presence(&self, accounts: &Accounts, report: &mut Report) {
-        let mut places: BTreeMap<(DeviceId, SegmentId), (Timestamp, Timestamp)> = BTreeMap::new();
-        for ((device, segment), (first, last)) in &self.presence {
-            let span = places.entry((self.identity.canonical(*device), *segment)).or_insert((*first, *last));
-            *span = (span.0.min(*first), span.1.max(*last));
-        }
-        for ((device, segment), (first, last)) in places {
-            let used_here = |a: &Account| a.scale.level() > Level::None && a.segments.contains_key(&segment);
-            let nothing = BTreeMap::new();
-            let own = accounts.get(&device).unwrap_or(&nothing);
+    /// A device that is separate, or has used an app lately, and appears where it should not, silent or not.
+    fn judge_presence(&self, who: &DeviceFacts, group: &Group, own: &Accounts, report: &mut Report) {
+        for (segment, (first, last)) in &group.places {
+            let used_here = |a: &Account| a.scale.level() > Level::None && a.segments.contains_key(segment);
             if own.iter().any(|(s, a)| s.surface.is_some() && used_here(a)) {
                 continue;
             }
-            let who = who(&self.identity, device);
-            let apps = own.keys().filter(|s| s.surface.is_some());
-            let exposed = apps.filter_map(|s| exposure(own, &s.app, segment, last).map(|at| (at, s.clone()))).max_by_key(|(at, _)| *at);
-            let subject = Subject { app: exposed.as_ref().map_or(NO_APP.into(), |(_, s)| s.app.clone()), surface: None };
+            let now = own.keys().filter(|s| s.surface.is_some()).map(|s| &*s.app);
+            let apps: BTreeSet<&str> = now.chain(self.past.confirmed(&who.key).map(|(app, ..)| app)).collect();
+            let exposed = apps.into_iter().filter_map(|app| self.exposure(who, own, app, *segment, *last).map(|at| (at, app)));
+            let exposed = exposed.max_by_key(|(at, _)| *at);
+            let subject = Subject { app: exposed.map_or(NO_APP, |(_, app)| app).into(), surface: None };
             let case = Case {
                 app: &subject.app,
                 surface: None,
                 level: Level::None,
-                segment,
+                segment: *segment,
                 device: who.register.as_deref(),
                 device_keys: std::slice::from_ref(&who.key),
-                first_seen: first,
-                last_seen: last,
-                exposure: exposed.as_ref().map(|(at, _)| *at),
+                first_seen: *first,
+                last_seen: *last,
+                exposure: exposed.map(|(at, _)| at),
                 work_service: None,
                 disguise: false,
                 presence_only: true,
             };
             let judgement = self.policy.judge(&case);
             if judgement.verdict == Some(Verdict::SeparationBreach) {
-                let usage = Use { span: Some((first, last)), ..Use::default() };
-                self.state(who, &subject, (segment, &usage), (Level::None, 0.0), judgement, report);
+                let usage = Use { span: Some((*first, *last)), ..Use::default() };
+                self.state(who.clone(), &subject, (*segment, &usage), (Level::None, 0.0), judgement, report);
             }
         }
+    }
+
+    /// The latest confirmed use of an app in another segment, now or in the past, not after `until`.
+    fn exposure(&self, who: &DeviceFacts, own: &Accounts, app: &str, segment: SegmentId, until: Timestamp) -> Option<Timestamp> {
+        let here = &*self.policy.segment(segment).name;
+        let now = own.iter().filter(|(s, a)| *s.app == *app && a.scale.level() == Level::Confirmed);
+        let now = now.flat_map(|(_, a)| a.segments.iter().filter(|(id, _)| **id != segment)).filter_map(|(_, usage)| usage.span);
+        let past = self.past.confirmed(&who.key).filter(|(a, place, _)| *a == app && *place != here).map(|(.., span)| span);
+        now.chain(past).filter(|(first, _)| *first <= until).map(|(_, last)| last.min(until)).max()
     }
 
     fn state(
@@ -243,7 +245,7 @@ impl Correlator {
         let (first_seen, last_seen) = usage.span.unwrap_or_default();
         let class: SegmentClass = segment.class;
         report.flows.extend(self.rows(&id, subject, usage));
-        report.findings.push(Finding {
+        let finding = Finding {
             id,
             device,
             segment: segment.name.to_string(),
@@ -267,7 +269,8 @@ impl Correlator {
             regions: usage.regions.iter().map(|r| r.to_string()).collect(),
             evidence: self.evidence(usage),
             fingerprints: usage.fingerprints.iter().map(|(f, v)| (*f, v.to_string())).collect(),
-        });
+        };
+        report.findings.push(finding);
     }
 
     fn evidence(&self, usage: &Use) -> Vec<EvidenceLine> {
@@ -284,9 +287,7 @@ impl Correlator {
                 kind: key.kind,
             })
             .collect();
-        lines.sort_by(|a, b| {
-            b.weight.total_cmp(&a.weight).then_with(|| (&a.indicator, a.field, &a.value).cmp(&(&b.indicator, b.field, &b.value)))
-        });
+        sort_lines(&mut lines);
         lines
     }
 
@@ -329,17 +330,6 @@ fn who(identity: &Identity, device: DeviceId) -> DeviceFacts {
     }
 }
 
-/// The latest confirmed use of an app in another segment, not after `until`.
-fn exposure(own: &BTreeMap<Subject, Account>, app: &str, segment: SegmentId, until: Timestamp) -> Option<Timestamp> {
-    own.iter()
-        .filter(|(s, a)| *s.app == *app && a.scale.level() == Level::Confirmed)
-        .flat_map(|(_, a)| a.segments.iter().filter(|(id, _)| **id != segment))
-        .filter_map(|(_, usage)| usage.span)
-        .filter(|(first, _)| *first <= until)
-        .map(|(_, last)| last.min(until))
-        .max()
-}
-
 /// How many installations there are at least: distinct tickets of the kind that has most.
 fn installations(tickets: &BTreeSet<u64>) -> u64 {
     let mut by_kind: BTreeMap<u64, u64> = BTreeMap::new();
@@ -380,10 +370,17 @@ fn book(account: &mut Account, flow: &FlowEntry, claim: &Claim, indicator: &Indi
     }
 }
 
-type Order<'f> = (Verdict, &'f str, &'f str, &'f str, Option<crate::rules::Surface>);
+type Order<'f> = (Verdict, &'f str, &'f str, &'f str, Option<crate::rules::Surface>, &'f str);
 
 fn order_of(finding: &Finding) -> Order<'_> {
-    (finding.verdict, &finding.segment, &finding.device.key, &finding.app, finding.surface)
+    (finding.verdict, &finding.segment, &finding.device.key, &finding.app, finding.surface, &finding.id)
+}
+
+impl Report {
+    pub(super) fn sort(&mut self) {
+        self.findings.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
+        self.flows.sort_by_key(|f| (f.first, f.id, f.app.clone(), f.surface));
+    }
 }
 
 /// The first `digits` hexadecimal digits of SHA-256 over the parts, NUL between them.

@@ -79,7 +79,7 @@ impl Lesson {
 }
 
 /// Every learned address.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Learned {
     lessons: HashMap<IpAddr, Vec<Lesson>>,
 }
@@ -94,10 +94,29 @@ impl Learned {
         let full = lessons.len() >= LESSONS_PER_ADDRESS_MAX;
         match lessons.iter_mut().find(|l| l.same(&lesson)) {
             Some(known) => known.merge(&lesson),
-            None if !full => lessons.push(lesson),
+            // By indicator, not by arrival: which of several lessons explains a flow must not depend on who was first.
+            None if !full => lessons.insert(lessons.partition_point(|l| l.indicator <= lesson.indicator), lesson),
             None => return false,
         }
         true
+    }
+
+    /// Drops lessons that explain no flow from `before` on.
+    pub(super) fn expire(&mut self, before: Timestamp) {
+        self.lessons.retain(|_, lessons| {
+            lessons.retain(|l| l.last.after(l.holds) >= before);
+            !lessons.is_empty()
+        });
+    }
+
+    /// Addresses that something is known about.
+    pub(super) fn len(&self) -> usize {
+        self.lessons.len()
+    }
+
+    /// Whether something is known about an address.
+    pub(super) fn has(&self, addr: IpAddr) -> bool {
+        self.lessons.contains_key(&addr)
     }
 
     /// The lessons that explain a flow, by indicator.

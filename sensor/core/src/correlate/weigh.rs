@@ -44,8 +44,8 @@ impl Scale {
     }
 
     fn put(&mut self, key: (IndicatorId, bool), placed: Placed) {
-        // Of equal weights the one outside DNS stays, whichever came first: the order of arrival must not matter.
-        let rank = |p: &Placed| (p.weight, p.family != Family::Dns);
+        // Of equal weights the one outside DNS stays, and of those the last family: the order of arrival must not matter.
+        let rank = |p: &Placed| (p.weight, p.family != Family::Dns, p.family);
         match self.signs.get_mut(&key) {
             Some(known) if rank(known) >= rank(&placed) => {}
             Some(known) => *known = placed,

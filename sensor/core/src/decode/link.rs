@@ -67,12 +67,14 @@ pub(super) fn first<'a>(link_type: u16, bytes: &'a [u8], gathered: &mut Gathered
     }
 }
 
-/// BSD NULL and LOOP: a protocol family in 4 bytes, in the byte order of whoever wrote it.
+/// BSD NULL and LOOP: a protocol family in 4 bytes, in the byte order of whoever wrote it. Some writers put an EtherType into the
+/// last two of them (Wireshark's packet-null.c knows these as well).
 fn family(bytes: &[u8]) -> Option<Layer<'_>> {
     let (family, rest) = be32(bytes)?;
-    let family = if family > 0xffff { family.swap_bytes() } else { family };
-    match family {
+    let (ether_type, _) = be16(skip(bytes, 2)?)?;
+    match if family > 0xffff { family.swap_bytes() } else { family } {
         2 | 10 | 23 | 24 | 28 | 30 => Some(Layer::Ip(rest)),
+        _ if matches!(ether_type, ET_IPV4 | ET_IPV6) => Some(Layer::Ip(rest)),
         _ => Some(Layer::Done(Body::Other)),
     }
 }

@@ -91,6 +91,7 @@ fn over_udp<'a>(carried: &Carried<'a>, (sport, dport): (u16, u16), bytes: &'a [u
         (_, 37008) => tzsp(bytes, gathered),
         (4500, _) | (_, 4500) if bytes.len() >= 16 && !bytes.starts_with(&[0; 4]) => Some(carried.done(Payload::Opaque("esp"))),
         (_, 4754) => gre(bytes, gathered),
+        (1194, _) | (_, 1194) if openvpn(bytes) => Some(carried.done(Payload::Opaque("openvpn"))),
         _ => wireguard(bytes).then(|| carried.done(Payload::Opaque("wireguard"))),
     }
 }
@@ -324,6 +325,16 @@ fn tzsp<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Option<Layer<'a>> {
 fn plausible_mpls(bytes: &[u8]) -> bool {
     let bottom = bytes.chunks_exact(4).take(8).position(|e| e.get(2).is_some_and(|b| b & 1 == 1));
     bottom.and_then(|n| bytes.get((n + 1) * 4)).is_some_and(|b| matches!(b >> 4, 4 | 6))
+}
+
+/// OpenVPN on its port (openvpn-rfc.txt, "packet format"): an opcode that exists with a key id, and room for what must follow:
+/// a session id and a packet number in control packets, a peer id or the tag of the cipher in data packets.
+fn openvpn(bytes: &[u8]) -> bool {
+    match bytes.first().map(|b| (b >> 3, b & 7)) {
+        Some((4 | 5 | 6 | 9, _)) => bytes.len() >= 16,
+        Some((7 | 8 | 10 | 11, 0)) => bytes.len() >= 14,
+        _ => false,
+    }
 }
 
 /// WireGuard by content (whitepaper section 5.4): message type, three zero bytes, and the exact length of that type.

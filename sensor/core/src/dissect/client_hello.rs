@@ -1,11 +1,14 @@
 //! One ClientHello for TLS, QUIC and DTLS: parsed once, bounded by its own length, fingerprints only when somebody asks.
 
+pub(super) mod ech;
+
 use tls_parser::parse_tls_handshake_client_hello;
 
 use crate::field::{Family, Field, FieldKind, Value};
 use crate::record::{Detail, Record, Role};
 
 use super::ja;
+use ech::Offer;
 
 /// What carries a hello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,7 @@ const fn field(name: &'static str, key: &'static str, kind: FieldKind, meaning: 
     Field { name, key, kind, family: Some(Family::Tls), signal: None, personal: false, meaning, source }
 }
 
-const ECH: FieldKind = FieldKind::Token(&["present", "offer"]);
+const ECH_WORDS: FieldKind = FieldKind::Token(Offer::WORDS);
 
 /// The fields of a hello on one transport.
 #[derive(Debug)]
@@ -31,46 +34,68 @@ pub(super) struct HelloFields {
     alpn: &'static Field,
     version: &'static Field,
     ech: &'static Field,
+    ech_config: &'static Field,
     ja3: &'static Field,
     ja4: &'static Field,
 }
 
 macro_rules! hello_fields {
-    ($all:ident, $dissector:literal, $signal:expr, $sni:ident, $alpn:ident, $version:ident, $ech:ident, $ja3:ident, $ja4:ident) => {
+    ($all:ident, $dissector:literal, $signal:expr, $sni:ident, $alpn:ident, $version:ident, $ech:ident, $ech_config:ident, $ja3:ident, $ja4:ident) => {
         /// The server's name in the clear.
         pub static $sni: Field = Field {
             signal: $signal,
             ..field(concat!($dissector, ".sni"), "sni", FieldKind::Name, "Server name in the ClientHello.", "RFC 6066 section 3")
         };
         /// Protocols offered.
-        pub static $alpn: Field = field(concat!($dissector, ".alpn"), "alpn", FieldKind::List, "Protocols offered, in order.", "RFC 7301 section 3.1");
+        pub static $alpn: Field =
+            field(concat!($dissector, ".alpn"), "alpn", FieldKind::List, "Protocols offered, in order.", "RFC 7301 section 3.1");
         /// The highest version offered.
-        pub static $version: Field =
-            field(concat!($dissector, ".version"), "version", FieldKind::Text, "Highest version offered, GREASE aside, hexadecimal: 0304 is TLS 1.3.", RFC);
+        pub static $version: Field = field(
+            concat!($dissector, ".version"),
+            "version",
+            FieldKind::Text,
+            "Highest version offered, GREASE aside, hexadecimal: 0304 is TLS 1.3.",
+            RFC,
+        );
         /// Encrypted ClientHello.
         pub static $ech: Field = field(
             concat!($dissector, ".ech"),
             "ech",
-            ECH,
-            "Encrypted ClientHello: an offer (the name seen is that of a known provider's front), or present and not to be told from GREASE.",
+            ECH_WORDS,
+            "Encrypted ClientHello: an offer (the name seen is an outer one), GREASE, or present and not to be told apart.",
             "RFC 9849 section 6.2",
         );
+        /// Configuration of the encrypted hello.
+        pub static $ech_config: Field = field(
+            concat!($dissector, ".ech_config"),
+            "ech_config",
+            FieldKind::Number,
+            "Configuration id of an Encrypted ClientHello; a random one under GREASE.",
+            "RFC 9849 section 5",
+        );
         /// JA3 fingerprint.
-        pub static $ja3: Field = field(concat!($dissector, ".ja3"), "ja3", FieldKind::Hash, "JA3 fingerprint, GREASE dropped.", "github.com/salesforce/ja3");
+        pub static $ja3: Field =
+            field(concat!($dissector, ".ja3"), "ja3", FieldKind::Hash, "JA3 fingerprint, GREASE dropped.", "github.com/salesforce/ja3");
         /// JA4 fingerprint.
-        pub static $ja4: Field = field(concat!($dissector, ".ja4"), "ja4", FieldKind::Hash, "JA4 fingerprint.", "FoxIO JA4 technical details");
+        pub static $ja4: Field =
+            field(concat!($dissector, ".ja4"), "ja4", FieldKind::Hash, "JA4 fingerprint.", "FoxIO JA4 technical details");
 
-        pub(super) static $all: HelloFields =
-            HelloFields { dissector: $dissector, sni: &$sni, alpn: &$alpn, version: &$version, ech: &$ech, ja3: &$ja3, ja4: &$ja4 };
+        pub(super) static $all: HelloFields = HelloFields {
+            dissector: $dissector,
+            sni: &$sni,
+            alpn: &$alpn,
+            version: &$version,
+            ech: &$ech,
+            ech_config: &$ech_config,
+            ja3: &$ja3,
+            ja4: &$ja4,
+        };
     };
 }
 
-hello_fields!(TLS_FIELDS, "tls", Some("tls-name"), TLS_SNI, TLS_ALPN, TLS_VERSION, TLS_ECH, TLS_JA3, TLS_JA4);
-hello_fields!(QUIC_FIELDS, "quic", Some("quic-name"), QUIC_SNI, QUIC_ALPN, QUIC_VERSION, QUIC_ECH, QUIC_JA3, QUIC_JA4);
-hello_fields!(DTLS_FIELDS, "dtls", Some("tls-name"), DTLS_SNI, DTLS_ALPN, DTLS_VERSION, DTLS_ECH, DTLS_JA3, DTLS_JA4);
-
-/// Outer names of providers that are known to run ECH: behind one of these an offer is real.
-const ECH_FRONTS: &[&[u8]] = &[b"cloudflare-ech.com", b"crypto.cloudflare.com"];
+hello_fields!(TLS_FIELDS, "tls", Some("tls-name"), TLS_SNI, TLS_ALPN, TLS_VERSION, TLS_ECH, TLS_ECH_CONFIG, TLS_JA3, TLS_JA4);
+hello_fields!(QUIC_FIELDS, "quic", Some("quic-name"), QUIC_SNI, QUIC_ALPN, QUIC_VERSION, QUIC_ECH, QUIC_ECH_CONFIG, QUIC_JA3, QUIC_JA4);
+hello_fields!(DTLS_FIELDS, "dtls", Some("tls-name"), DTLS_SNI, DTLS_ALPN, DTLS_VERSION, DTLS_ECH, DTLS_ECH_CONFIG, DTLS_JA3, DTLS_JA4);
 
 /// Extensions read of one hello; real ones have about 20.
 const EXTENSIONS_MAX: usize = 512;
@@ -88,8 +113,9 @@ pub(super) struct ClientHello {
     pub(super) supported_versions: Vec<u16>,
     pub(super) alpn: Vec<Vec<u8>>,
     pub(super) sni: Option<Vec<u8>>,
-    pub(super) ech: bool,
-    /// An SSLv2 hello has no fingerprint.
+    /// An extension that encrypts the name: what it is, and its body.
+    pub(super) ech: Option<(Offer, Vec<u8>)>,
+    /// No fingerprint: an SSLv2 hello, or extensions whose lengths lie.
     pub(super) bare: bool,
 }
 
@@ -121,20 +147,21 @@ impl ClientHello {
             supported_versions: Vec::new(),
             alpn: Vec::new(),
             sni: None,
-            ech: false,
+            ech: None,
             bare: false,
         }
     }
 
     /// Reads the body of a ClientHello handshake message (behind type and length).
     pub(super) fn parse(transport: Transport, body: &[u8]) -> Option<ClientHello> {
-        let (_, contents) = parse_tls_handshake_client_hello(body).ok()?;
+        let (behind, contents) = parse_tls_handshake_client_hello(body).ok()?;
         let mut hello = ClientHello {
             legacy_version: contents.version.0,
             ciphers: contents.ciphers.iter().map(|c| c.0).collect(),
             ..ClientHello::empty(transport)
         };
         let mut rest = contents.ext.unwrap_or(&[]);
+        hello.bare = contents.ext.is_none() && !behind.is_empty();
         while let Some((kind, after)) = be16(rest) {
             let Some((length, after)) = be16(after) else { break };
             // An extension that runs over the end is a lie: what it claims to hold is not read.
@@ -145,6 +172,10 @@ impl ClientHello {
             hello.extension(kind, data);
             hello.extensions.push(kind);
             rest = next;
+        }
+        hello.bare |= !rest.is_empty() && hello.extensions.len() < EXTENSIONS_MAX;
+        if let Some((offer, body)) = hello.ech.as_mut().filter(|(offer, _)| *offer == Offer::Unknown) {
+            *offer = ech::judge(body, hello.sni.as_deref());
         }
         Some(hello)
     }
@@ -184,7 +215,8 @@ impl ClientHello {
                 self.supported_versions =
                     data.split_first().map(|(n, rest)| values(rest.get(..usize::from(*n)).unwrap_or(rest))).unwrap_or_default()
             }
-            0xfe0d => self.ech = data.first() == Some(&0),
+            ech::ECH if data.first() == Some(&0) => self.ech = Some((Offer::Unknown, data.to_vec())),
+            ech::ESNI => self.ech = Some((Offer::Real, data.to_vec())),
             _ => {}
         }
     }
@@ -196,9 +228,11 @@ impl ClientHello {
         best.unwrap_or(self.legacy_version)
     }
 
-    /// An Encrypted ClientHello that is real beyond doubt; `None` when there is none.
-    pub(super) fn ech_is_offer(&self) -> Option<bool> {
-        self.ech.then(|| self.sni.as_deref().is_some_and(|sni| ECH_FRONTS.iter().any(|f| sni.eq_ignore_ascii_case(f))))
+    /// This is a second hello behind a HelloRetryRequest, and that was in the first one.
+    pub(super) fn follows(&mut self, before: &[u8]) {
+        if let Some((offer, body)) = &mut self.ech {
+            *offer = ech::judge_repeated(before, body).unwrap_or(*offer);
+        }
     }
 
     fn fields(&self) -> &'static HelloFields {
@@ -264,8 +298,11 @@ impl Record for ClientHello {
             let alpn: Vec<&[u8]> = self.alpn.iter().map(Vec::as_slice).collect();
             see(fields.alpn, Value::List(&alpn));
         }
-        if let Some(offer) = self.ech_is_offer() {
-            see(fields.ech, Value::Token(if offer { "offer" } else { "present" }));
+        if let Some((offer, body)) = &self.ech {
+            see(fields.ech, Value::Token(offer.word()));
+            if let Some(id) = ech::config_id(body) {
+                see(fields.ech_config, Value::Number(id.into()));
+            }
         }
         if detail == Detail::Full {
             see(fields.version, Value::Text(format!("{:04x}", self.version()).as_bytes()));

@@ -4,7 +4,7 @@ use crate::assembler::Assembler;
 use crate::limits::{Limit, TLS_HELLO_MAX};
 use crate::record::Sink;
 
-use super::client_hello::{ClientHello, DTLS_ALPN, DTLS_ECH, DTLS_JA3, DTLS_JA4, DTLS_SNI, DTLS_VERSION};
+use super::client_hello::{ClientHello, DTLS_ALPN, DTLS_ECH, DTLS_ECH_CONFIG, DTLS_JA3, DTLS_JA4, DTLS_SNI, DTLS_VERSION};
 use super::tls::emit_hello;
 use super::{Carrier, Dissector, DissectorDef, Input, Probe, Progress};
 
@@ -13,7 +13,7 @@ pub static DTLS: DissectorDef = DissectorDef {
     name: "dtls",
     about: "DTLS over UDP on any port: the ClientHello.",
     carriers: &[Carrier::Udp],
-    fields: &[&DTLS_SNI, &DTLS_ALPN, &DTLS_VERSION, &DTLS_ECH, &DTLS_JA3, &DTLS_JA4],
+    fields: &[&DTLS_SNI, &DTLS_ALPN, &DTLS_VERSION, &DTLS_ECH, &DTLS_ECH_CONFIG, &DTLS_JA3, &DTLS_JA4],
     probe,
     start: || Box::new(Dtls::default()),
 };

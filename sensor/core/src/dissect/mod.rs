@@ -139,6 +139,10 @@ pub trait Dissector: Send {
         0
     }
 
+    /// The flow ended, by silence or because it had to leave: what was held back or never became whole is told now. A stream's
+    /// directions are shown as ended before.
+    fn finish(&mut self, _sink: &mut dyn Sink) {}
+
     /// Bytes of one direction are lost for good: what follows is not adjacent to what was read.
     fn gap(&mut self, _direction: Direction) -> Progress {
         Progress::FlowDone

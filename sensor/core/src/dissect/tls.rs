@@ -9,7 +9,8 @@ use crate::coverage::Blind;
 use crate::limits::{Limit, TLS_HELLO_MAX};
 use crate::record::Sink;
 
-use super::client_hello::{ClientHello, TLS_ALPN, TLS_ECH, TLS_JA3, TLS_JA4, TLS_SNI, TLS_VERSION, Transport};
+use super::client_hello::ech::Offer;
+use super::client_hello::{ClientHello, TLS_ALPN, TLS_ECH, TLS_ECH_CONFIG, TLS_JA3, TLS_JA4, TLS_SNI, TLS_VERSION, Transport};
 use super::server_hello::{CERT_NAME, CHOSEN_VERSION, CIPHER, CertificateNames, JA3S, ServerHello};
 use super::{Carrier, Direction, Dissector, DissectorDef, Input, Probe, Progress};
 
@@ -18,7 +19,19 @@ pub static TLS: DissectorDef = DissectorDef {
     name: "tls",
     about: "TLS over TCP on any port: ClientHello, ServerHello, certificate names of TLS 1.2 and below.",
     carriers: &[Carrier::Tcp],
-    fields: &[&TLS_SNI, &TLS_ALPN, &TLS_VERSION, &TLS_ECH, &TLS_JA3, &TLS_JA4, &CHOSEN_VERSION, &CIPHER, &JA3S, &CERT_NAME],
+    fields: &[
+        &TLS_SNI,
+        &TLS_ALPN,
+        &TLS_VERSION,
+        &TLS_ECH,
+        &TLS_ECH_CONFIG,
+        &TLS_JA3,
+        &TLS_JA4,
+        &CHOSEN_VERSION,
+        &CIPHER,
+        &JA3S,
+        &CERT_NAME,
+    ],
     probe,
     start: || Box::new(Tls::default()),
 };
@@ -114,6 +127,8 @@ struct Tls {
     client_hello: bool,
     server_hello: Option<bool>,
     retried: bool,
+    /// The extension that encrypted the name of the hello before.
+    ech: Option<Box<[u8]>>,
     certificate: bool,
 }
 
@@ -245,7 +260,13 @@ impl Tls {
             }
             let Some(body) = rest.get(..length) else { return Step::On };
             let step = match kind {
-                CLIENT_HELLO => emit_client_hello(body, sink),
+                CLIENT_HELLO => match ClientHello::parse(Transport::Tls, body) {
+                    Some(hello) => {
+                        emit_next(hello, &mut self.ech, sink);
+                        true
+                    }
+                    None => false,
+                },
                 SERVER_HELLO => {
                     let hello = ServerHello::parse(body);
                     if let Some(hello) = &hello {
@@ -301,19 +322,24 @@ fn consumed(input: &Input<'_>, rest: &[u8], need: usize) -> Progress {
     Progress::Continue { consumed: input.bytes.len() - rest.len(), need }
 }
 
-/// Emits a hello of any transport with what it says about ECH; `false` when it is none.
-fn emit_client_hello(body: &[u8], sink: &mut dyn Sink) -> bool {
-    let Some(hello) = ClientHello::parse(Transport::Tls, body) else { return false };
+/// Emits a hello of a connection, judged by the extension of the one before it; leaves its own for the next.
+pub(super) fn emit_next(mut hello: ClientHello, before: &mut Option<Box<[u8]>>, sink: &mut dyn Sink) {
+    if let Some(before) = before {
+        hello.follows(before);
+    }
     emit_hello(&hello, sink);
-    true
+    *before = hello.ech.filter(|(_, body)| body.len() <= ECH_KEPT_MAX).map(|(_, body)| body.into());
 }
+
+/// Bytes of an extension that are kept until the next hello: real ones have about 250.
+const ECH_KEPT_MAX: usize = 1_024;
 
 /// Emits a hello and counts what it hides.
 pub(super) fn emit_hello(hello: &ClientHello, sink: &mut dyn Sink) {
-    match hello.ech_is_offer() {
-        Some(true) => sink.blind(Blind::EchOffer),
-        Some(false) => sink.blind(Blind::EchPresent),
-        None => {}
+    match hello.ech.as_ref().map(|(offer, _)| *offer) {
+        Some(Offer::Real) => sink.blind(Blind::EchOffer),
+        Some(Offer::Unknown) => sink.blind(Blind::EchPresent),
+        Some(Offer::Grease) | None => {}
     }
     sink.emit(hello);
 }

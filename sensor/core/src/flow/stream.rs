@@ -56,7 +56,8 @@ pub struct Half {
     /// Something was consumed.
     begun: bool,
     fin: Option<u64>,
-    gap_since: Option<Timestamp>,
+    /// Where the first missing byte is, and since when bytes wait behind it.
+    gap_since: Option<(u64, Timestamp)>,
     /// Zeros that may be data or padding; the next segment tells (offset, length).
     doubtful: Option<(u64, usize)>,
     /// Unread bytes that the reader wants before it is called again.
@@ -219,17 +220,30 @@ impl Half {
         }
     }
 
+    /// Whether bytes are missing for so long that they will not come. What the reader left unread before them goes with them.
     fn settle_gap(&mut self, now: Timestamp, full: bool) -> bool {
-        if !self.window.readable().is_empty() || !self.window.has_gap() {
+        if !self.window.has_gap() {
             self.gap_since = None;
             return false;
         }
-        let since = *self.gap_since.get_or_insert(now);
+        let unread = self.window.readable().len();
+        let edge = self.window.start().saturating_add(unread as u64);
+        let since = match self.gap_since {
+            Some((at, since)) if at == edge => since,
+            // New bytes came before the gap: the reader has a say first.
+            _ if unread > 0 => {
+                self.gap_since = Some((edge, now));
+                return false;
+            }
+            _ => now,
+        };
+        self.gap_since = Some((edge, since));
         if !full && now.since(since) < GAP_PATIENCE {
             return false;
         }
         self.gap_since = None;
         self.at_start = false;
+        self.window.consume(unread);
         self.window.skip_gap() > 0
     }
 }

@@ -24,13 +24,15 @@ pub struct Flow<S> {
     pub macs: [Option<Mac>; 2],
     /// Which interface delivered the first packet.
     pub interface: u16,
+    /// Which interface delivered the first packet of opener and of peer: bytes are counted there alone.
+    pub taps: [Option<u16>; 2],
     /// VLANs and tunnels of the first packet.
     pub path: Path,
     /// First packet.
     pub first: Timestamp,
     /// Latest packet.
     pub last: Timestamp,
-    /// Bytes on the wire from opener and from peer.
+    /// Bytes on the wire from opener and from peer, as the first tap of each saw them.
     pub bytes: [u64; 2],
     /// Packets from opener and from peer.
     pub packets: [u64; 2],
@@ -185,6 +187,7 @@ mod tests {
             opened: true,
             macs: [None; 2],
             interface: 0,
+            taps: [None; 2],
             path: Path::default(),
             first: ts,
             last: ts,

@@ -68,7 +68,7 @@ impl Point {
 }
 
 /// An address in a segment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host {
     pub id: DeviceId,
     strong: Vec<Point>,

@@ -108,7 +108,7 @@ pub struct DeviceView {
 const SLOT: Duration = Duration::from_secs(60);
 
 /// Everything known about devices.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     register: Register,
     stations: ExpiringMap<Mac, Station>,
@@ -117,6 +117,8 @@ pub struct Identity {
     handles: HashMap<DeviceId, Handle>,
     /// DHCP host names (lower case) and the MACs that used them.
     named: HashMap<Box<str>, BTreeSet<Mac>>,
+    /// The handle of each register entry.
+    seats: Vec<DeviceId>,
     next: u32,
     evicted: u64,
 }
@@ -151,13 +153,25 @@ impl Identity {
             sightings: ExpiringMap::new(SIGHTINGS_MAX, forever),
             handles: HashMap::new(),
             named: HashMap::new(),
+            seats: Vec::new(),
             next: 0,
             evicted: 0,
         };
-        for index in 0..identity.register.len() {
-            identity.handle(Handle::Register(index));
-        }
+        identity.seat_register();
         identity
+    }
+
+    /// Takes another register. What was heard stays; whose it is is worked out by the new one.
+    pub fn set_register(&mut self, register: Vec<RegisterEntry>) {
+        self.register = Register::new(register);
+        self.handles.retain(|_, handle| !matches!(handle, Handle::Register(_)));
+        self.seat_register();
+        let places: Vec<Place> = self.hosts.iter().map(|(place, _)| *place).collect();
+        places.into_iter().for_each(|place| self.register.note(place));
+    }
+
+    fn seat_register(&mut self) {
+        self.seats = (0..self.register.len()).map(|index| self.handle(Handle::Register(index))).collect();
     }
 
     /// Takes a fact; order does not matter.

@@ -11,7 +11,7 @@ use crate::net::Mac;
 const PLACES_MAX: usize = 64;
 
 /// The register, indexed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Register {
     entries: Vec<RegisterEntry>,
     macs: HashMap<Mac, usize>,

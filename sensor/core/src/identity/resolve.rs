@@ -93,7 +93,7 @@ impl Identity {
     /// The handle that stands for a device.
     pub(super) fn anchor(&self, key: Key) -> Option<DeviceId> {
         match key {
-            Key::Register(index) => u32::try_from(index).ok().map(DeviceId),
+            Key::Register(index) => self.seats.get(index).copied(),
             Key::Mac(mac) => self.stations.peek(&mac).map(|s| s.id),
             Key::Addr(place) => self.hosts.peek(&place).map(|h| h.id),
             Key::Nobody => None,

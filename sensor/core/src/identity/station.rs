@@ -40,7 +40,7 @@ pub struct Bound {
 }
 
 /// A MAC.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Station {
     pub id: DeviceId,
     /// When anything was heard of it; `first > last` until then.

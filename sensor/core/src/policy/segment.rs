@@ -175,6 +175,12 @@ impl Segments {
         self.all.iter().position(|s| *s.name == *name).and_then(|i| u32::try_from(i).ok()).map(SegmentId)
     }
 
+    /// The longest configured prefix lengths of IPv4 and IPv6; 0 where there is none.
+    pub fn longest_prefixes(&self) -> (u8, u8) {
+        let longest = |v4: bool| self.prefixes.keys().filter(|p| p.addr.is_ipv4() == v4).map(|p| p.len).max().unwrap_or(0);
+        (longest(true), longest(false))
+    }
+
     /// Bounds that were hit.
     pub fn limits(&self) -> &LimitCounts {
         &self.limits

@@ -16,6 +16,10 @@ pub enum SegmentClass {
 }
 
 impl SegmentClass {
+    /// Every class.
+    pub const ALL: [SegmentClass; 5] =
+        [SegmentClass::Sensitive, SegmentClass::Standard, SegmentClass::Guest, SegmentClass::Separate, SegmentClass::Unknown];
+
     /// Words in configuration and outputs.
     pub const WORDS: [(&'static str, SegmentClass); 4] = [
         ("sensitive", SegmentClass::Sensitive),
@@ -127,6 +131,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, the least sure first.
+    pub const ALL: [Level; 4] = [Level::None, Level::Possible, Level::Probable, Level::Confirmed];
+
     /// Words in configuration, outputs and for `--fail-on`.
     pub const WORDS: [(&'static str, Level); 3] =
         [("possible", Level::Possible), ("probable", Level::Probable), ("confirmed", Level::Confirmed)];

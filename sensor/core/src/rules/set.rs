@@ -22,6 +22,9 @@ pub static SERVER: Field = Field {
     source: "RFC 791, RFC 8200",
 };
 
+/// The indicator of the organisation's own services.
+const WORK_SERVICE: &str = "site.work-service";
+
 /// Wildcards below one name.
 const STARS_MAX: usize = 32;
 
@@ -52,6 +55,24 @@ impl RuleSet {
     pub fn build(layers: &[Vec<RuleFile>], fields: &[&'static Field], diagnostics: &mut Diagnostics) -> RuleSet {
         let rules = merge(layers, diagnostics);
         check_stars(&rules, diagnostics);
+        RuleSet::compiled(rules, fields, diagnostics)
+    }
+
+    /// The same rules, numbered like those of `previous`: an indicator that both have keeps its number, and one that is gone keeps its
+    /// place and means nothing. So evidence that was found under the previous rules is read rightly under these.
+    pub fn over(self, previous: &RuleSet, fields: &[&'static Field]) -> RuleSet {
+        let mut seats: Vec<Rule> = previous.rules.iter().map(Rule::gone).collect();
+        let at: HashMap<Box<str>, usize> = seats.iter().enumerate().map(|(i, rule)| (rule.indicator.id.clone(), i)).collect();
+        for rule in self.rules {
+            match at.get(&rule.indicator.id).and_then(|i| seats.get_mut(*i)) {
+                Some(seat) => *seat = rule,
+                None => seats.push(rule),
+            }
+        }
+        RuleSet::compiled(seats, fields, &mut Diagnostics::default())
+    }
+
+    fn compiled(rules: Vec<Rule>, fields: &[&'static Field], diagnostics: &mut Diagnostics) -> RuleSet {
         let mut set = RuleSet::default();
         // A site's patterns come last, wherever its rules stand: they displace the shipped ones.
         let (site, shipped): (Vec<_>, Vec<_>) = rules.iter().enumerate().partition(|(_, rule)| rule.site);
@@ -110,7 +131,8 @@ impl RuleSet {
 
     /// Every rule.
     pub fn rules(&self) -> impl Iterator<Item = (IndicatorId, &Rule)> {
-        self.rules.iter().enumerate().map(|(i, r)| (IndicatorId(i as u32), r))
+        let all = self.rules.iter().enumerate().map(|(i, r)| (IndicatorId(i as u32), r));
+        all.filter(|(_, r)| !r.patterns.is_empty())
     }
 
     /// Whether any rule looks at a field.
@@ -125,14 +147,19 @@ impl RuleSet {
 
     /// Adds the organisation's work services: names that are no sign of an app, but tell which device does the organisation's work.
     pub fn add_work_services(&mut self, names: &[String]) {
-        let id = IndicatorId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
+        let seat = self.rules.iter().position(|r| &*r.indicator.id == WORK_SERVICE).unwrap_or(self.rules.len());
+        let id = IndicatorId(u32::try_from(seat).unwrap_or(u32::MAX));
         let indicator =
-            Indicator { id: "site.work-service".into(), effect: Effect::WorkService, class: "work-service".into(), ..unknown().clone() };
+            Indicator { id: WORK_SERVICE.into(), effect: Effect::WorkService, class: "work-service".into(), ..unknown().clone() };
         for name in names {
             self.names.add(name, id);
         }
         let patterns = names.iter().map(|n| Pattern::Name(n.as_str().into())).collect();
-        self.rules.push(Rule { indicator, fields: Vec::new(), patterns, hits: Vec::new(), misses: Vec::new(), site: true });
+        let rule = Rule { indicator, fields: Vec::new(), patterns, hits: Vec::new(), misses: Vec::new(), site: true };
+        match self.rules.get_mut(seat) {
+            Some(gone) => *gone = rule,
+            None => self.rules.push(rule),
+        }
     }
 
     /// Strips one more local search suffix from names.
@@ -174,6 +201,14 @@ impl RuleSet {
         texts.prefix.iter().filter(|(p, _)| bytes.starts_with(p.as_bytes())).for_each(|(_, id)| hit(*id));
         let holds = |needle: &str| !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
         texts.contains.iter().filter(|(c, without, _)| holds(c) && !without.iter().any(|w| holds(w))).for_each(|(_, _, id)| hit(*id));
+    }
+}
+
+impl Rule {
+    /// What stays of a rule that is gone: its number.
+    fn gone(&self) -> Rule {
+        let indicator = Indicator { effect: Effect::Context, ..self.indicator.clone() };
+        Rule { indicator, fields: Vec::new(), patterns: Vec::new(), hits: Vec::new(), misses: Vec::new(), site: self.site }
     }
 }
 

@@ -263,3 +263,26 @@ fn broken_files_never_panic() {
         }
     }
 }
+
+#[test]
+fn rules_built_over_others_keep_their_numbers() {
+    let old = good(&[&[("rules/chat.toml", SHIPPED)]]);
+    let number = |set: &RuleSet, id: &str| set.rules().find(|(_, r)| &*r.indicator.id == id).map(|(n, _)| n);
+    let before = (number(&old, "chat.messaging"), number(&old, "chat.generic"));
+    let text = "app = \"a\"\nsource = \"s\"\ndisable = [\"chat.messaging\"]\n[[names]]\nid = \"a.new\"\nclass = \"c\"\nconfidence = \"high\"\n\
+                names = [\"new.example\"]\nhits = [\"new.example\"]\nmisses = [\"x.example\"]\n";
+    let new = good(&[&[("rules/chat.toml", SHIPPED)], &[("a.toml", text)]]);
+    assert_ne!(number(&new, "chat.generic"), before.1, "built alone they are numbered by what is there");
+    let mut over = new.over(&old, FIELDS);
+    assert_eq!((number(&over, "chat.generic"), number(&over, "chat.messaging")), (before.1, None));
+    assert_eq!(number(&over, "a.new"), Some(IndicatorId(3)));
+    assert_eq!(name(&over, "y.chat.example"), ["chat.generic"]);
+    assert_eq!(name(&over, "new.example"), ["a.new"]);
+    let gone = over.indicator(before.0.expect("was there"));
+    assert_eq!((&*gone.id, gone.effect), ("chat.messaging", Effect::Context), "old evidence of it means nothing");
+    over.add_work_services(&["work.example".into()]);
+    let mut again = good(&[&[("rules/chat.toml", SHIPPED)]]).over(&over, FIELDS);
+    again.add_work_services(&["work.example".into(), "mail.example".into()]);
+    assert_eq!(number(&again, "site.work-service"), number(&over, "site.work-service"));
+    assert_eq!(number(&again, "chat.messaging"), before.0, "what comes back has its number back");
+}

@@ -129,14 +129,14 @@ impl Conversation {
             half.probes = half.probes.saturating_add(1);
         }
         if let Some(limit) = arrival.limit {
-            emitter.tally.limit(limit);
+            emitter.tally.limit_flow(flow, limit);
         }
         if arrival.conflict && !self.ambiguous {
             self.ambiguous = true;
-            emitter.tally.blind(Blind::Ambiguous);
+            emitter.tally.blind_flow(flow, Blind::Ambiguous);
         }
         if arrival.gap {
-            emitter.tally.blind(Blind::StreamGap);
+            emitter.tally.blind_flow(flow, Blind::StreamGap);
             if self.gap(direction) == Next::Decided {
                 return Next::Decided;
             }
@@ -247,7 +247,7 @@ impl Conversation {
         }
         match ask(&input) {
             Asked::Bound(dissector) => {
-                emitter.tally.bound();
+                emitter.tally.bound(flow);
                 self.dissector = Some(dissector);
                 Next::Again
             }
@@ -280,7 +280,7 @@ impl Conversation {
         if self.dissector.is_none() {
             match ask(&input) {
                 Asked::Bound(dissector) => {
-                    emitter.tally.bound();
+                    emitter.tally.bound(flow);
                     self.dissector = Some(dissector);
                 }
                 Asked::More | Asked::Nobody => {
@@ -302,9 +302,27 @@ impl Conversation {
 
     /// The flow is over: dissectors that held something back may still say it.
     pub(super) fn end(&mut self, flow: &mut Flow<FlowState>, emitter: &mut Emitter<'_>) {
-        if flow.transport != Transport::Tcp {
-            return;
+        if flow.transport == Transport::Tcp {
+            self.end_stream(flow, emitter);
         }
+        let Some(reader) = &mut self.dissector else { return };
+        let (src, dst) = ends(flow, Direction::Forward);
+        let carrier = if flow.transport == Transport::Tcp { Carrier::Tcp } else { Carrier::Udp };
+        let last = Input {
+            ts: flow.last,
+            carrier,
+            direction: Direction::Forward,
+            src,
+            dst,
+            src_mac: None,
+            bytes: &[],
+            at_start: false,
+            at_end: true,
+        };
+        reader.finish(&mut emitter.on(flow, &last));
+    }
+
+    fn end_stream(&mut self, flow: &mut Flow<FlowState>, emitter: &mut Emitter<'_>) {
         for direction in [Direction::Forward, Direction::Backward] {
             let Conversation { halves: [forward, backward], dissector, .. } = self;
             let half = if side(direction) == 0 { forward } else { backward };
@@ -313,7 +331,10 @@ impl Conversation {
                 continue;
             }
             let input = Input { at_end: true, ..stream_input(flow, half, direction, flow.last) };
-            reader.read(&input, &mut emitter.on(flow, &input));
+            if reader.read(&input, &mut emitter.on(flow, &input)) == Progress::FlowDone {
+                self.dissector = None;
+                return;
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use crate::coverage::Blind;
+use crate::coverage::{Blind, services};
 use crate::dissect::dns::QNAME;
 use crate::dissect::{DISSECTORS, Direction, Input, Probe};
 use crate::evidence::{Bound, Evidence, FlowId, FlowMeta, HIT_VALUE_MAX, Hit, Sign, safe_text};
@@ -122,18 +122,20 @@ impl<'w> Emitter<'w> {
         }
     }
 
-    /// Indicators that fire on a record, and whether it has a server name at all.
-    fn hits(&self, record: &dyn Record) -> (Vec<Hit>, bool) {
+    /// Indicators that fire on a record, whether it has a server name at all, and what that hides.
+    fn hits(&self, record: &dyn Record) -> (Vec<Hit>, bool, Option<Blind>) {
         let mut hits = Vec::new();
         let mut named = false;
+        let mut hides = None;
         let detail = if self.rules.wants_fingerprints() { Detail::Full } else { Detail::Cheap };
         record.visit(detail, &mut |field, value| {
             named |= field.kind == FieldKind::Name && matches!(field.family, Some(Family::Tls | Family::Http));
+            hides = hides.or_else(|| hidden_by(field, value));
             if self.rules.wants(field) {
                 self.rules.matches(field, value, &mut |indicator| hits.push(Hit { indicator, field, value: text_of(field, value) }));
             }
         });
-        (hits, named)
+        (hits, named, hides)
     }
 
     fn keyed_hash(&self, bytes: &[u8]) -> u64 {
@@ -168,9 +170,14 @@ impl FlowSink<'_, '_, '_> {
     }
 
     fn sign(&mut self, record: &dyn Record) {
-        let (mut hits, named) = self.emitter.hits(record);
+        let (mut hits, named, hides) = self.emitter.hits(record);
         let Some(flow) = &mut self.flow else { return };
         flow.state.named |= named;
+        let server = if client_is_opener(flow) { flow.peer } else { flow.opener };
+        let by_port = (record.kind() == "ch" && server.port == services::ENCRYPTED_DNS_PORT).then_some(Blind::EncryptedDns);
+        if let Some(kind) = hides.or(by_port) {
+            self.emitter.tally.blind_flow(flow, kind);
+        }
         if hits.is_empty() {
             return;
         }
@@ -242,11 +249,28 @@ impl Sink for FlowSink<'_, '_, '_> {
     }
 
     fn limit(&mut self, limit: Limit) {
-        self.emitter.tally.limit(limit);
+        match &mut self.flow {
+            Some(flow) => self.emitter.tally.limit_flow(flow, limit),
+            None => self.emitter.tally.limit(limit),
+        }
     }
 
     fn blind(&mut self, blind: Blind) {
-        self.emitter.tally.blind(blind);
+        match &mut self.flow {
+            Some(flow) => self.emitter.tally.blind_flow(flow, blind),
+            None => self.emitter.tally.blind(blind),
+        }
+    }
+}
+
+/// What a field of a hello says about the service behind it. The name is not kept.
+fn hidden_by(field: &Field, value: Value<'_>) -> Option<Blind> {
+    match (field.family?, field.kind, value) {
+        (Family::Tls, FieldKind::Name, Value::Text(name)) => services::of_name(name),
+        (Family::Tls, FieldKind::List, Value::List(offers)) => {
+            offers.iter().any(|offer| services::ENCRYPTED_DNS_ALPN.contains(offer)).then_some(Blind::EncryptedDns)
+        }
+        _ => None,
     }
 }
 

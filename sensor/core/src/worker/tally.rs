@@ -1,15 +1,16 @@
 //! What a worker saw, lost and could not judge: the raw counts of the coverage statement.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::coverage::Blind;
-use crate::decode::{DecodeCounts, Frame};
+use crate::decode::{DecodeCounts, Frame, Packet};
 use crate::flow::Flow;
 use crate::limits::{Limit, LimitCounts, STREAMS_BYTES_MAX};
 use crate::net::Transport;
 use crate::time::Timestamp;
 
-use super::FlowState;
+use super::{FlowState, Places, Shedding};
 
 /// A pause longer than this between two frames is not time watched: the clock stepped, or the capture was paused.
 const CLOCK_STEP_SECS: u64 = 3_600;
@@ -23,6 +24,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Flows that were followed.
     pub flows: u64,
+    /// Those of them that were TCP.
+    pub flows_tcp: u64,
     /// Flows that a dissector recognised.
     pub dissected: u64,
     /// First and latest frame.
@@ -37,6 +40,10 @@ pub struct Tally {
     pub limits: LimitCounts,
     /// Malformed frames by kind.
     pub malformed: BTreeMap<&'static str, u64>,
+    /// Packets given up under overload, by step.
+    pub shed: BTreeMap<Shedding, u64>,
+    /// The same by place, for flows that ended.
+    pub places: Places,
     previous: Option<Timestamp>,
     /// Bytes that all streams hold now.
     held: usize,
@@ -74,16 +81,39 @@ impl Tally {
         }
     }
 
-    pub(super) fn bound(&mut self) {
+    pub(super) fn bound(&mut self, flow: &mut Flow<FlowState>) {
         self.dissected += 1;
+        flow.state.marks.dissected = true;
     }
 
-    pub(super) fn flow_closed(&mut self, flow: &Flow<FlowState>) {
+    pub(super) fn flow_closed(&mut self, flow: &mut Flow<FlowState>) {
         self.flows += 1;
         let one_way = flow.packets.contains(&0) && flow.packets.iter().sum::<u64>() >= 3;
+        self.flows_tcp += u64::from(flow.transport == Transport::Tcp);
         if flow.transport == Transport::Tcp && one_way {
-            self.blind(Blind::OneWay);
+            self.blind_flow(flow, Blind::OneWay);
         }
+        if !self.places.flow(flow) {
+            self.limit(Limit::Places);
+        }
+    }
+
+    /// Counts that a flow could not be judged.
+    pub(super) fn blind_flow(&mut self, flow: &mut Flow<FlowState>, kind: Blind) {
+        flow.state.marks.blind(kind);
+        self.blind(kind);
+    }
+
+    /// Counts that a flow hit a limit.
+    pub(super) fn limit_flow(&mut self, flow: &mut Flow<FlowState>, limit: Limit) {
+        flow.state.marks.limit(limit);
+        self.limit(limit);
+    }
+
+    /// Counts a packet without a flow that hides what it carries.
+    pub(super) fn hidden(&mut self, packet: &Packet<'_>, ends: (IpAddr, IpAddr), kind: Blind) {
+        self.places.hidden(packet, ends, kind);
+        self.blind(kind);
     }
 
     pub(super) fn fragments_lost(&mut self, count: u64) {
@@ -103,9 +133,40 @@ impl Tally {
         fits
     }
 
+    /// The counts without those by place, which are many.
+    pub fn totals(&self) -> Tally {
+        Tally {
+            frames: self.frames,
+            bytes: self.bytes,
+            flows: self.flows,
+            flows_tcp: self.flows_tcp,
+            dissected: self.dissected,
+            span: self.span,
+            watched_nanos: self.watched_nanos,
+            clock_steps: self.clock_steps,
+            blind: self.blind.clone(),
+            limits: self.limits.clone(),
+            malformed: self.malformed.clone(),
+            shed: self.shed.clone(),
+            places: Places::default(),
+            previous: self.previous,
+            held: self.held,
+        }
+    }
+
+    /// Bytes that all streams hold now.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// A stream holds so many bytes no longer.
     pub(super) fn release(&mut self, bytes: usize) {
         self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// Counts a packet that is not looked at.
+    pub(super) fn shed(&mut self, step: Shedding) {
+        *self.shed.entry(step).or_default() += 1;
     }
 
     /// Counts something that could not be judged.

@@ -61,7 +61,15 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 /// Tells the presence of watched devices, each place at most once a minute.
 #[derive(Debug, Default)]
 pub(super) struct PresenceThrottle {
-    told: HashMap<(Mac, Path, IpAddr), Timestamp>,
+    places: HashMap<(Mac, Path, IpAddr), Sighting>,
+}
+
+/// When a device was last told and last seen in one place, and on which interface.
+#[derive(Clone, Copy, Debug)]
+struct Sighting {
+    told: Timestamp,
+    seen: Timestamp,
+    interface: u16,
 }
 
 impl PresenceThrottle {
@@ -80,13 +88,30 @@ impl PresenceThrottle {
             return None;
         }
         let key = (mac, packet.path, addr);
-        if self.told.get(&key).is_some_and(|at| packet.ts.distance(*at) < PRESENCE_EVERY) {
-            return None;
+        if let Some(known) = self.places.get_mut(&key) {
+            known.seen = known.seen.max(packet.ts);
+            if packet.ts.distance(known.told) < PRESENCE_EVERY {
+                return None;
+            }
         }
-        if self.told.len() >= PRESENCE_MAX {
-            self.told.clear();
+        if self.places.len() >= PRESENCE_MAX {
+            self.places.clear();
         }
-        self.told.insert(key, packet.ts);
+        self.places.insert(key, Sighting { told: packet.ts, seen: packet.ts, interface: packet.interface });
         Some(Evidence::Presence { ts: packet.ts, mac, addr, interface: packet.interface, path: packet.path })
+    }
+
+    /// At the end of the input: where each device was seen after it was last told. In a fixed order.
+    pub(super) fn last_seen(&mut self) -> Vec<Evidence> {
+        let mut untold: Vec<_> = self.places.drain().filter(|(_, s)| s.seen > s.told).collect();
+        untold.sort_by_key(|(key, s)| (s.seen, *key));
+        let tell = |((mac, path, addr), s): ((Mac, Path, IpAddr), Sighting)| Evidence::Presence {
+            ts: s.seen,
+            mac,
+            addr,
+            interface: s.interface,
+            path,
+        };
+        untold.into_iter().map(tell).collect()
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Must not know what is in the frames.
 
+use std::io::Cursor;
+
 use ringfence_core::decode::Frame;
 
 use super::error::{Broken, CaptureError, Loss, Warning};
@@ -57,6 +59,15 @@ impl FileSource {
         let name = if path == "-" { "standard input" } else { path };
         let Opened { stream, compression } = input::open(path, &options.meter).map_err(|error| CaptureError::input(name, &error))?;
         Self::from_stream(name, compression, stream, options)
+    }
+
+    /// Reads a capture that lies in memory, compressed or not; `name` is its name in messages.
+    ///
+    /// # Errors
+    /// [`CaptureError`] when it is no capture.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>, options: &Options) -> Result<Self, CaptureError> {
+        let opened = input::detect(Box::new(Cursor::new(bytes)), &options.meter).map_err(|e| CaptureError::input(name, &e))?;
+        FileSource::from_stream(name, opened.compression, opened.stream, options)
     }
 
     pub(super) fn from_stream(

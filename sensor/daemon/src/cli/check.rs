@@ -37,7 +37,7 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] with exit code 78 when something is wrong.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let rules = RulesStore::load(args.rules.as_deref());
+    let rules = RulesStore::load(super::rules_dir(args.rules.as_deref(), args.config.as_deref()).as_deref());
     let apps = apps_of(&rules);
     let config = Config::load_optional(args.config.as_deref(), &apps);
     let (rules, config) = problems::both(rules, config, terminal).map_err(|failure| Failure { help: None, ..failure })?;

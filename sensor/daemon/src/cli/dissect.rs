@@ -127,14 +127,26 @@ fn json_value(value: Value<'_>) -> Json {
     }
 }
 
-/// UTF-8 as it is (JSON escapes what must be escaped), anything else with `\xNN`.
+/// UTF-8 as it is (JSON escapes what must be escaped), anything else with `\xNN`; so is what JSON would let through to a terminal.
 fn wire_text(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| printable(bytes), str::to_string)
+    std::str::from_utf8(bytes).ok().filter(|text| !steers(text)).map_or_else(|| printable(bytes), str::to_string)
+}
+
+/// Whether a text has characters that steer a terminal and that JSON does not escape: DEL, the C1 controls, marks of direction.
+fn steers(text: &str) -> bool {
+    text.chars().any(|c| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
 /// Opaque bytes (RFC 7301: ALPN values are no text): UTF-8 as it is, anything else one character a byte, as Latin-1.
 fn opaque_text(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|b| char::from(*b)).collect(), str::to_string)
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !steers(text) => text.to_string(),
+        Ok(_) => printable(bytes),
+        Err(_) => {
+            let latin: String = bytes.iter().map(|b| char::from(*b)).collect();
+            if steers(&latin) { printable(bytes) } else { latin }
+        }
+    }
 }
 
 fn human_value(value: Value<'_>) -> String {

@@ -16,6 +16,8 @@ pub enum Exit {
     Data = 65,
     /// An input cannot be opened (EX_NOINPUT).
     NoInput = 66,
+    /// Something that is needed cannot be had: an address, the store (EX_UNAVAILABLE).
+    Unavailable = 69,
     /// Something inside failed (EX_SOFTWARE).
     Software = 70,
     /// Output cannot be written (EX_IOERR).

@@ -8,11 +8,13 @@ pub mod fields;
 pub mod generate;
 pub mod problems;
 pub mod rules;
+pub mod run;
 pub mod safe;
 pub mod scan;
 pub mod terminal;
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -29,6 +31,7 @@ Examples:
   ringfence scan capture.pcap                     which device used what
   ringfence scan -c ringfence.toml capture.pcap   and whether it was allowed
   ringfence explain web.wechat.com                what the rules say about a name
+  ringfence run -c ringfence.toml                 the same, live, until stopped
   ringfence check -c ringfence.toml               is my configuration right")]
 pub struct Cli {
     /// What to do
@@ -39,6 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Run(run::Args),
     Dissect(dissect::Args),
     Explain(explain::Args),
     Check(check::Args),
@@ -57,6 +61,7 @@ impl Cli {
         let terminal = Terminal::stdout();
         match &self.command {
             Command::Scan(args) => scan::run(args, &terminal),
+            Command::Run(args) => run::run(args, &terminal),
             Command::Dissect(args) => dissect::run(args, &terminal),
             Command::Explain(args) => explain::run(args, &terminal),
             Command::Check(args) => check::run(args, &terminal),
@@ -71,6 +76,11 @@ impl Cli {
 /// What a word stands for, where it is one of `words`.
 pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
     words.iter().find(|(w, _)| *w == text).map(|(_, value)| *value)
+}
+
+/// The folder of the site's own rules: what `--rules` says, else what the configuration says.
+pub fn rules_dir(given: Option<&Path>, config: Option<&Path>) -> Option<PathBuf> {
+    given.map(Path::to_path_buf).or_else(|| config.and_then(crate::config::Config::rules_dir))
 }
 
 /// Tells what inputs lost, and gives what failed: errors, and damage that hides traffic.

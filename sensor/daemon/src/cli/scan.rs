@@ -112,7 +112,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 
 /// Rules and configuration; all their problems at once.
 fn load(args: &Args, terminal: &Terminal) -> Result<(RulesStore, Config), Failure> {
-    let rules = RulesStore::load(args.rules.as_deref());
+    let rules = RulesStore::load(super::rules_dir(args.rules.as_deref(), args.config.as_deref()).as_deref());
     let config = Config::load_optional(args.config.as_deref(), &crate::config::apps_of(&rules));
     problems::both(rules, config, terminal)
 }
@@ -129,10 +129,12 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
     let identity = Identity::new(config.register());
     let mut correlator = Correlator::new(Arc::clone(&set), config.policy, identity, Vec::new());
     let mut worker = Worker::new(0, set, 0);
+    worker.set_grain(correlator.grain());
     let errors = ring::replay(&mut source, &mut worker, &mut correlator);
     meter.finish();
     let failures = super::input_failures(&mut source, errors);
     let report = correlator.report();
+    let limits = correlator.limits();
     let result = ScanResult {
         inputs: args.files.clone(),
         rules: rules.version.clone(),
@@ -140,7 +142,8 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
         findings: report.findings,
         flows: report.flows,
         tally: worker.tally().clone(),
-        limits: correlator.limits(),
+        segments: output::segments([&worker.tally().places], &mut correlator),
+        limits,
     };
     (result, failures)
 }

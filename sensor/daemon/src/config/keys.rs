@@ -26,6 +26,11 @@ const LEVELS: &str = "[policy.min_level]";
 const LINE: &str = "[[policy.line]]";
 const DEVICE: &str = "[[device]]";
 const WAIVER: &str = "[[waiver]]";
+const CAPTURE: &str = "[capture]";
+const HTTP: &str = "[http]";
+const STATE: &str = "[state]";
+const FINDINGS: &str = "[findings]";
+const ALARMS: &str = "[alarms]";
 
 const LEVEL: &str = "possible, probable, confirmed";
 const DATE: &str = "date, or time with its offset";
@@ -37,6 +42,7 @@ pub static KEYS: &[Key] = &[
     key(TOP, "segments_file", "path", "`segments.toml` if it lies beside", "A file with more `[segments.NAME]` tables, relative to this one."),
     key(TOP, "devices_file", "path", "`devices.toml` and `devices.csv` if they lie beside", "The device register: TOML with `[[device]]` tables, or CSV with a header line."),
     key(TOP, "waivers_file", "path", "`waivers.toml` if it lies beside", "A file with `[[waiver]]` tables."),
+    key(TOP, "rules_dir", "path", "only the shipped rules", "A folder of your own rules, laid over the shipped ones; `--rules` goes before."),
     key(SEGMENT, "class", "sensitive, standard, guest, separate", "required", "What the segment is for."),
     key(SEGMENT, "vlans", "VLAN ids 1 to 4094, ranges such as \"200-209\"", "none", "Frames with one of these tags belong to it; of several tags the innermost that is configured decides."),
     key(SEGMENT, "tunnels", "kind and id: \"vxlan:5001\"", "none", "Frames out of one of these tunnels belong to it: mpls, pppoe, gre, erspan, vxlan, geneve, gtp, sgt."),
@@ -74,6 +80,26 @@ pub static KEYS: &[Key] = &[
     key(WAIVER, "reason", "text", "required", "Why."),
     key(WAIVER, "start", DATE, "required", "From when; a date begins at midnight UTC."),
     key(WAIVER, "end", DATE, "required", "Until when; a date counts to its end in UTC."),
+    key(CAPTURE, "interfaces", "names, or \"any\"", "required by `run`", "What the sensor listens on: a mirror port, a TAP, a bridge."),
+    key(CAPTURE, "rings", "1 to 64", "1", "Ring threads for each interface; the kernel keeps both directions of a flow on one."),
+    key(CAPTURE, "buffer_mib", "MiB, 1 to 4096", "64", "Kernel buffer of each ring."),
+    key(CAPTURE, "snaplen_bytes", "bytes, 256 to 262144", "262144", "Bytes kept of a frame; offloads make frames far larger than the MTU."),
+    key(CAPTURE, "promiscuous", "true or false", "true", "See frames that are not for this host."),
+    key(CAPTURE, "filter", "all, handshakes, or a pcap filter", "all", "What the kernel passes on; `handshakes` drops bulk payload, see `docs/capture.md`."),
+    key(HTTP, "listen", "address and port, or \"off\"", "127.0.0.1:9477", "Where metrics and API are served; beyond loopback only with token and TLS."),
+    key(HTTP, "token_file", "path", "none", "A file with the token that clients show as `Authorization: Bearer`."),
+    key(HTTP, "tls_certificate", "path", "none", "Certificate chain, PEM."),
+    key(HTTP, "tls_key", "path", "none", "Its private key, PEM."),
+    key(HTTP, "identities", "true or false", "false", "Serve plain addresses and names instead of pseudonyms."),
+    key(STATE, "dir", "path", "/var/lib/ringfence", "Where findings, the audit log and the site key are kept."),
+    key(STATE, "user", "user name", "ringfence", "Whom it becomes when it was started as root; empty to stay."),
+    key(STATE, "sandbox", "true or false", "true", "Confine itself with Landlock and seccomp once it runs."),
+    key(STATE, "drain_secs", "seconds, 1 to 600", "10", "How long it may take to end on SIGTERM."),
+    key(FINDINGS, "window_hours", "hours, 1 to 168", "24", "Signs combine over so long."),
+    key(FINDINGS, "quiet_hours", "hours, 1 to 8760", "24", "A finding without signs for so long is resolved."),
+    key(ALARMS, "silence_secs", "seconds, 1 to 86400", "60", "An interface that had traffic and is silent for so long is an alarm."),
+    key(ALARMS, "loss", "share above 0 to 1", "0.01", "Share of frames lost above which it is an alarm."),
+    key(ALARMS, "one_way", "share above 0 to 1", "0.5", "Share of flows seen in one direction only above which it is an alarm."),
 ];
 
 /// `docs/config.md`, generated.

@@ -9,13 +9,14 @@ mod place;
 mod policy;
 mod register_csv;
 mod segments;
+mod service;
 mod waivers;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ringfence_core::diagnostic::{Diagnostics, Document, Section};
 use ringfence_core::identity::RegisterEntry;
@@ -25,6 +26,7 @@ use ringfence_core::rules::Effect;
 use crate::rules_store::RulesStore;
 
 pub use keys::{KEYS, Key, markdown};
+pub use service::{Alarms, Capture, Findings, Http, Service, State};
 
 /// A configuration that was accepted.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Config {
     pub policy: Policy,
     /// What it calls this place; empty when not set.
     pub site: String,
+    /// How the running daemon works.
+    pub service: Service,
     /// The files that were read, as messages name them.
     pub files: Vec<String>,
     /// Problems that are no errors.
@@ -62,7 +66,13 @@ pub fn apps_of(rules: &Result<RulesStore, Diagnostics>) -> Vec<String> {
 impl Config {
     /// Without a configuration: no policy, segments are derived.
     pub fn none() -> Config {
-        Config { policy: Policy::none(), site: String::new(), files: Vec::new(), warnings: Diagnostics::default() }
+        Config {
+            policy: Policy::none(),
+            site: String::new(),
+            service: Service::default(),
+            files: Vec::new(),
+            warnings: Diagnostics::default(),
+        }
     }
 
     /// The configuration of a file, or none.
@@ -87,14 +97,37 @@ impl Config {
                 return Err(found);
             }
         };
+        Config::of(&main, path.parent().unwrap_or(Path::new("")), |root| files::others(path, root), apps)
+    }
+
+    /// The configuration that stands in these texts: a `ringfence.toml`, and a `devices.csv` beside it.
+    ///
+    /// # Errors
+    /// Every problem, when one of them is an error.
+    pub fn parse(main: &str, devices: &str, apps: &[String]) -> Result<Config, Diagnostics> {
+        let source = |name: &str, text: &str, is_csv| files::Source { name: name.into(), text: text.into(), is_csv };
+        Config::of(&source("ringfence.toml", main, false), Path::new(""), |_| vec![source("devices.csv", devices, true)], apps)
+    }
+
+    /// What the main file says, and those that `beside` finds once it is parsed. Relative paths begin at `dir`.
+    fn of(
+        main: &files::Source,
+        dir: &Path,
+        beside: impl FnOnce(&Section<'_>) -> Vec<files::Source>,
+        apps: &[String],
+    ) -> Result<Config, Diagnostics> {
+        let mut found = Diagnostics::default();
         let doc = Document::new(&main.name, &main.text);
         let table = doc.parse();
         let root = doc.root(&table);
-        let others = files::others(path, &root);
+        let others = beside(&root);
         let docs: Vec<Document<'_>> = others.iter().map(|o| Document::new(&o.name, &o.text)).collect();
         let tables: Vec<_> = others.iter().zip(&docs).map(|(o, doc)| (!o.is_csv).then(|| doc.parse())).collect();
         let mut draft = Draft::default();
         let site = root.text("site").map_or(String::new(), |s| s.value.to_string());
+        let service = service::read(&root, dir);
+        // Rules were loaded before: see `rules_dir`.
+        root.text("rules_dir");
         draft.settings = policy::read(&root, &mut draft.lines);
         draft.read(root);
         for ((other, doc), table) in others.iter().zip(&docs).zip(&tables) {
@@ -105,8 +138,17 @@ impl Config {
         }
         let policy = draft.resolve(apps);
         std::iter::once(doc).chain(docs).for_each(|doc| found.extend(doc.finish()));
-        let files = std::iter::once(&main).chain(&others).map(|s| s.name.clone()).collect();
-        if found.has_errors() { Err(found) } else { Ok(Config { policy, site, files, warnings: found }) }
+        let files = std::iter::once(main).chain(&others).map(|s| s.name.clone()).collect();
+        if found.has_errors() { Err(found) } else { Ok(Config { policy, site, service, files, warnings: found }) }
+    }
+
+    /// The rule folder that a configuration file names. Whatever is wrong with the file is told when it is loaded.
+    pub fn rules_dir(path: &Path) -> Option<PathBuf> {
+        let main = files::Source::read(path).ok()?;
+        let doc = Document::new(&main.name, &main.text);
+        let table = doc.parse();
+        let dir = doc.root(&table).text("rules_dir")?.value;
+        Some(path.parent().unwrap_or(Path::new("")).join(dir))
     }
 
     /// The register in the form that identity wants.

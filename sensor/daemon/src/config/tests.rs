@@ -478,13 +478,18 @@ fn names_of_apps_are_free_when_no_rules_are_known() {
 #[test]
 fn the_readers_know_exactly_the_declared_keys() {
     let places = [
-        ("ringfence.toml", "", "segments, policy, device, waiver, "),
+        ("ringfence.toml", "", "segments, policy, device, waiver, capture, http, state, findings, alarms, "),
         ("[segments.NAME]", "[segments.a]\n", ""),
         ("[policy]", "[policy]\n", ""),
         ("[policy.min_level]", "[policy.min_level]\n", ""),
         ("[[policy.line]]", "[[policy.line]]\n", ""),
         ("[[device]]", "[[device]]\n", ""),
         ("[[waiver]]", "[[waiver]]\n", ""),
+        ("[capture]", "[capture]\n", ""),
+        ("[http]", "[http]\n", ""),
+        ("[state]", "[state]\n", ""),
+        ("[findings]", "[findings]\n", ""),
+        ("[alarms]", "[alarms]\n", ""),
     ];
     let sorted = |names: &str| {
         let mut names: Vec<String> = names.split(", ").filter(|n| !n.is_empty()).map(String::from).collect();
@@ -498,6 +503,30 @@ fn the_readers_know_exactly_the_declared_keys() {
         assert_eq!(sorted(known.trim_end_matches(')')), sorted(&format!("{tables}{}", declared.join(", "))), "{place}");
     }
     assert!(KEYS.iter().all(|k| places.iter().any(|(place, ..)| *place == k.place)));
+}
+
+#[test]
+fn what_the_daemon_needs_is_read_and_bounded() {
+    let text = "[capture]\ninterfaces = \"span0\"\nrings = 2\nbuffer_mib = 8\n[http]\nlisten = \"[::1]:9000\"\n[state]\ndir = \"s\"\n";
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("ringfence.toml");
+    fs::write(&path, text).expect("written");
+    let service = Config::load(&path, &[]).expect("right").service;
+    assert_eq!(
+        (&service.capture.interfaces[..], service.capture.rings, service.capture.buffer_bytes),
+        (&["span0".to_string()][..], 2, 8 << 20)
+    );
+    assert_eq!((service.http.listen, service.state.dir), (Some("[::1]:9000".parse().expect("address")), dir.path().join("s")));
+    for (text, needle) in [
+        ("[capture]\nrings = 0\n", "1 to 64 threads"),
+        ("[capture]\ninterfaces = [\"a/b\"]\n", "cannot be an interface"),
+        ("[http]\nlisten = \"0.0.0.0:9477\"\n", "can be reached from outside"),
+        ("[http]\nlisten = \"9477\"\n", "is no address with a port"),
+        ("[http]\ntls_key = \"k\"\n", "belong together"),
+        ("[alarms]\nloss = 2.0\n", "is no share"),
+    ] {
+        assert!(problems(text).iter().any(|p| p.contains(needle)), "{text}: {:?}", problems(text));
+    }
 }
 
 #[test]

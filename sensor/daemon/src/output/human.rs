@@ -13,11 +13,14 @@ use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
-use super::ScanResult;
+use super::{ScanResult, SegmentCoverage};
 use crate::cli::Terminal;
 
 /// Evidence lines shown per finding; JSON has them all.
 const EVIDENCE_SHOWN: usize = 5;
+
+/// Segments shown in the coverage, those with the most packets.
+const SEGMENTS_SHOWN: usize = 6;
 
 /// Writes a scan for people.
 ///
@@ -150,6 +153,12 @@ impl Page<'_> {
             &if blind.is_empty() { "nothing was lost or unjudgeable that can be counted".into() } else { blind.join(", ") },
             out,
         )?;
+        for (i, segment) in result.segments.iter().take(SEGMENTS_SHOWN).enumerate() {
+            self.row(if i == 0 { "segments" } else { "" }, &segment_text(segment), out)?;
+        }
+        if result.segments.len() > SEGMENTS_SHOWN {
+            self.row("", &self.dim(&format!("and {} more (-o json)", result.segments.len() - SEGMENTS_SHOWN)), out)?;
+        }
         let mut limits = tally.limits.clone();
         limits.merge(&result.limits);
         let hit: Vec<String> =
@@ -163,6 +172,17 @@ impl Page<'_> {
         self.row("rules", &result.rules, out)?;
         self.row("blind to", "VPNs and relays, mobile data, encrypted DNS, names behind ECH, devices that are switched off", out)
     }
+}
+
+/// `office (standard): 12 flows, 345 frames; ech-present 2, one-way 1`.
+fn segment_text(segment: &SegmentCoverage) -> String {
+    let tally = &segment.tally;
+    let blind = Blind::ALL.iter().map(|b| (b.name(), tally.blind(*b)));
+    let cut = std::iter::once(("cut frames", tally.truncated));
+    let limits = tally.limits.hit().map(|(limit, n)| (limit.name(), n));
+    let lost: Vec<String> = blind.chain(cut).chain(limits).filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect();
+    let lost = if lost.is_empty() { String::new() } else { format!("; {}", lost.join(", ")) };
+    format!("{} ({}): {}, {} frames{lost}", segment.name, segment.class, count(tally.flows as usize, "flow"), tally.frames)
 }
 
 fn who(f: &Finding) -> String {

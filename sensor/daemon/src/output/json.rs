@@ -1,4 +1,5 @@
-//! JSON lines: one object per line, told apart by `type`: `finding`, `flow`, `coverage`, `summary`.
+//! JSON lines: one object per line, told apart by `type`: `finding`, `flow`, `coverage` (of everything, then of each segment in
+//! `segment`), `summary`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,7 +9,7 @@ use ringfence_core::finding::{Finding, FlowRow};
 use ringfence_core::limits::Limit;
 use serde::Serialize;
 
-use super::ScanResult;
+use super::{ScanResult, SegmentCoverage};
 
 /// The device of a finding.
 #[derive(Serialize)]
@@ -110,6 +111,21 @@ struct CoverageLine {
     limits: BTreeMap<&'static str, u64>,
 }
 
+/// The same for the flows of one segment: a flow counts once for each kind.
+#[derive(Serialize)]
+struct SegmentLine<'r> {
+    r#type: &'static str,
+    segment: &'r str,
+    segment_class: &'static str,
+    flows: u64,
+    flows_dissected: u64,
+    frames: u64,
+    bytes: u64,
+    truncated: u64,
+    unjudgeable: BTreeMap<&'static str, u64>,
+    limits: BTreeMap<&'static str, u64>,
+}
+
 /// The whole in one line.
 #[derive(Serialize)]
 struct SummaryLine<'r> {
@@ -138,7 +154,15 @@ pub fn write(result: &ScanResult, flows: bool, out: &mut dyn Write) -> io::Resul
         }
     }
     line(&coverage_line(result), out)?;
+    for segment in &result.segments {
+        line(&segment_line(segment), out)?;
+    }
     line(&summary_line(result), out)
+}
+
+/// A finding as one value.
+pub fn finding(finding: &Finding) -> serde_json::Value {
+    serde_json::to_value(finding_line(finding)).unwrap_or_default()
 }
 
 fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
@@ -237,6 +261,22 @@ fn coverage_line(result: &ScanResult) -> CoverageLine {
         malformed: tally.malformed.clone(),
         unjudgeable: Blind::ALL.iter().map(|b| (b.name(), tally.blind.get(b).copied().unwrap_or(0))).collect(),
         limits: Limit::ALL.iter().map(|l| (l.name(), limits.of(*l))).collect(),
+    }
+}
+
+fn segment_line(segment: &SegmentCoverage) -> SegmentLine<'_> {
+    let tally = &segment.tally;
+    SegmentLine {
+        r#type: "coverage",
+        segment: &segment.name,
+        segment_class: segment.class,
+        flows: tally.flows,
+        flows_dissected: tally.dissected,
+        frames: tally.frames,
+        bytes: tally.bytes,
+        truncated: tally.truncated,
+        unjudgeable: Blind::ALL.iter().map(|b| (b.name(), tally.blind(*b))).filter(|(_, n)| *n > 0).collect(),
+        limits: tally.limits.hit().map(|(l, n)| (l.name(), n)).collect(),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::coverage::Blind;
 use crate::limits::{Limit, QUIC_CRYPTO_MAX, QUIC_INITIALS_MAX, QUIC_RANGES_MAX, TLS_HELLO_MAX};
 use crate::record::Sink;
 
-use super::client_hello::{ClientHello, QUIC_ALPN, QUIC_ECH, QUIC_JA3, QUIC_JA4, QUIC_SNI, QUIC_VERSION, Transport};
-use super::tls::emit_hello;
+use super::client_hello::{ClientHello, QUIC_ALPN, QUIC_ECH, QUIC_ECH_CONFIG, QUIC_JA3, QUIC_JA4, QUIC_SNI, QUIC_VERSION, Transport};
+use super::tls::emit_next;
 use super::{Carrier, Direction, Dissector, DissectorDef, Input, Probe, Progress};
 
 use header::{Kind, LongHeader, varint};
@@ -27,7 +27,7 @@ pub static QUIC: DissectorDef = DissectorDef {
     name: "quic",
     about: "QUIC Initial packets on any UDP port: the ClientHello within.",
     carriers: &[Carrier::Udp],
-    fields: &[&QUIC_SNI, &QUIC_ALPN, &QUIC_VERSION, &QUIC_ECH, &QUIC_JA3, &QUIC_JA4],
+    fields: &[&QUIC_SNI, &QUIC_ALPN, &QUIC_VERSION, &QUIC_ECH, &QUIC_ECH_CONFIG, &QUIC_JA3, &QUIC_JA4],
     probe,
     start: || Box::new(Quic::default()),
 };
@@ -64,6 +64,8 @@ struct Quic {
     opened: u16,
     tried: u16,
     hellos: u8,
+    /// The extension that encrypted the name of the hello before.
+    ech: Option<Box<[u8]>>,
     told: bool,
 }
 
@@ -97,15 +99,26 @@ impl Dissector for Quic {
         }
         Progress::Continue { consumed: input.bytes.len(), need: 0 }
     }
+
+    /// The client went silent in the middle of its hello, or nobody could open what it said.
+    fn finish(&mut self, sink: &mut dyn Sink) {
+        if self.tried > 0 {
+            self.tell(sink);
+        }
+    }
 }
 
 impl Quic {
     fn give_up(&mut self, sink: &mut dyn Sink) -> Progress {
+        self.tell(sink);
+        Progress::FlowDone
+    }
+
+    fn tell(&mut self, sink: &mut dyn Sink) {
         if self.hellos == 0 && !self.told {
             self.told = true;
             sink.blind(if self.opened > 0 { Blind::QuicGap } else { Blind::QuicUnknown });
         }
-        Progress::FlowDone
     }
 
     fn initial(&mut self, header: &LongHeader<'_>, packet: &[u8], direction: Direction, sink: &mut dyn Sink) {
@@ -166,7 +179,7 @@ impl Quic {
         while let Some((length, hello)) = whole_message(window.readable()) {
             if let Some(hello) = hello.and_then(|body| ClientHello::parse(Transport::Quic, body)) {
                 self.hellos = self.hellos.saturating_add(1);
-                emit_hello(&hello, sink);
+                emit_next(hello, &mut self.ech, sink);
             }
             window.consume(length);
         }

@@ -1,10 +1,17 @@
 //! The one loop: a source, a worker and, in replay, the correlator behind a function call. A file and a wire give the same verdicts.
 
+mod live;
+
+#[cfg(test)]
+mod tests;
+
 use ringfence_core::correlate::Correlator;
 use ringfence_core::evidence::Evidence;
 use ringfence_core::worker::{Output, Worker};
 
 use crate::capture::{CaptureError, Source, Step};
+
+pub use live::{Batch, Orders, Published, RingView, live};
 
 /// Drives a source to its end. `between` runs after each step with the worker, so that the caller can carry evidence on.
 ///
@@ -18,15 +25,17 @@ pub fn drive<O: Output>(
     let mut errors = Vec::new();
     loop {
         match source.next() {
-            Ok(Step::Frame(frame)) => worker.frame(&frame, output),
-            Ok(Step::Idle(now)) => worker.idle(now, output),
-            Ok(Step::End) => break,
-            Err(error) => {
-                errors.push(error);
-                continue;
+            Ok(Step::Frame(frame)) => {
+                worker.frame(&frame, output);
+                between(worker, output, Phase::Frame);
             }
+            Ok(Step::Idle(now)) => {
+                worker.idle(now, output);
+                between(worker, output, Phase::Idle);
+            }
+            Ok(Step::End) => break,
+            Err(error) => errors.push(error),
         }
-        between(worker, output, Phase::Running);
     }
     between(worker, output, Phase::Ending);
     worker.finish(output);
@@ -37,8 +46,10 @@ pub fn drive<O: Output>(
 /// Where a drive stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// More may come.
-    Running,
+    /// A frame was taken; more may come.
+    Frame,
+    /// Nothing arrived for a moment (live sources only).
+    Idle,
     /// The source has ended.
     Ending,
 }

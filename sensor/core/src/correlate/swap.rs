@@ -1,0 +1,50 @@
+//! Other rules, another policy, another register, while flows and findings go on.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::identity::RegisterEntry;
+use crate::net::Mac;
+use crate::policy::Policy;
+use crate::rules::RuleSet;
+
+use super::Correlator;
+
+impl Correlator {
+    /// Takes other rules. They must have been built over the present ones: indicators keep their numbers.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
+        self.rules = rules;
+        self.touched.all = true;
+    }
+
+    /// Takes another policy and register: everything that is kept is judged by them from now on.
+    pub fn set_policy(&mut self, policy: Policy, register: Vec<RegisterEntry>) {
+        let old = std::mem::replace(&mut self.policy, policy);
+        self.identity.set_register(register);
+        self.watch.macs.extend(self.policy.designated_macs().into_iter().collect::<HashSet<Mac>>());
+        for suffix in self.policy.local_suffixes.clone() {
+            if !self.watch.suffixes.contains(&suffix) {
+                self.watch.suffixes.push(suffix);
+            }
+        }
+        self.watch_changed = true;
+        let ids: Vec<_> = self.flows.iter().map(|(id, flow)| (*id, flow.meta)).collect();
+        for (id, meta) in ids {
+            let segment = self.segment(meta.interface, &meta.path, meta.client.addr);
+            if let Some(flow) = self.flows.get_mut(&id) {
+                flow.segment = segment;
+            }
+        }
+        let presence = std::mem::take(&mut self.presence);
+        self.presence = presence
+            .into_iter()
+            .filter_map(|((device, segment), span)| Some(((device, self.policy.segments.by_name(&old.segment(segment).name)?), span)))
+            .collect();
+        self.touched.all = true;
+    }
+
+    /// Every segment that is configured or was derived: name, class, configured.
+    pub fn segments(&self) -> impl Iterator<Item = &crate::policy::Segment> {
+        self.policy.segments.all()
+    }
+}

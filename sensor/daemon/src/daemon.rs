@@ -1,0 +1,294 @@
+//! The running daemon, as a table of contents: open, confine, start, wait, drain.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use ::ring::rand::{SecureRandom, SystemRandom};
+use ringfence_core::correlate::Correlator;
+use ringfence_core::identity::Identity;
+use ringfence_core::worker::Worker;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::capture::live::{Filter, Link, Live, LiveOptions};
+use crate::cli::Exit;
+use crate::config::Service;
+use crate::http::{self, Context, Server};
+use crate::hub::{Command, Hub, Parts, QUEUE_BATCHES, Remote, RingHandle};
+use crate::metrics::Metrics;
+use crate::notify::{self, Watchdog};
+use crate::privilege;
+use crate::pseudonym::Pseudonyms;
+use crate::reload::{self, Loaded};
+use crate::ring::{self, Batch, Orders, Published};
+use crate::sandbox;
+use crate::state::State;
+use crate::store::Store;
+
+/// A ring that has taken no step for so long is stuck.
+const STUCK: Duration = Duration::from_secs(10);
+
+/// Why the daemon did not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// The exit code.
+    pub exit: Exit,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl StartError {
+    fn new(exit: Exit, message: impl fmt::Display, help: impl Into<String>) -> Self {
+        StartError { exit, message: message.to_string(), help: help.into() }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`StartError`] when it cannot start; once it runs it goes on.
+pub fn run(loaded: Loaded) -> Result<(), StartError> {
+    let service = loaded.config.service.clone();
+    check(&service)?;
+    let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|e| StartError::new(Exit::Unavailable, e, "see the system's log"))?;
+    // Opened first: what needs more rights than the sensor keeps.
+    prepare(&service.state.dir)?;
+    let server = service
+        .http
+        .listen
+        .map(|_| Server::bind(&service.http))
+        .transpose()
+        .map_err(|e| StartError::new(Exit::Unavailable, e, "see [http]"))?;
+    confine(&loaded, &service)?;
+    // From here on threads.
+    let key = site_key(&service.state.dir)?;
+    let store = Store::open(&service.state.dir).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
+    let correlator = correlator(&loaded);
+    let (orders, state) = (Arc::new(Orders::new(Arc::clone(&loaded.set), correlator.grain())), Arc::new(State::default()));
+    let (sender, evidence) = sync_channel(QUEUE_BATCHES);
+    let (commander, commands) = channel();
+    let remote = Remote::new(commander);
+    let rings = start_rings(&service, &loaded, &orders, salt_of(&key), &sender)?;
+    drop(sender);
+    let handles: Vec<RingHandle> = rings.iter().map(|(handle, _)| handle.clone()).collect();
+    let parts =
+        Parts { correlator, store, state: Arc::clone(&state), orders: Arc::clone(&orders), rings: handles.clone(), loaded: loaded.clone() };
+    let hub = Hub::new(parts).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
+    let hub = spawn("hub", move || run_hub(hub, &evidence, &commands, &handles))?;
+    let http = server.map(|server| serve(server, &service, &state, &remote, &key, &orders.stop));
+    let files = reload::watch_files(loaded.paths.clone(), loaded.config.files.clone(), Arc::clone(&orders.stop), remote.clone());
+    notify::ready(&format!("watching {}", service.capture.interfaces.join(", ")));
+    eprintln!("ringfence: watching {}", service.capture.interfaces.join(", "));
+    wait(signals, &remote);
+    drain(&service, &orders, rings, hub);
+    if let Some(http) = http {
+        http.join(Duration::from_secs(2));
+    }
+    if let Ok(files) = files {
+        files.thread().unpark();
+        let _ = files.join();
+    }
+    Ok(())
+}
+
+fn check(service: &Service) -> Result<(), StartError> {
+    if service.capture.interfaces.is_empty() {
+        let help = "set `interfaces` in [capture], or give -i; `ip -br link` lists them";
+        return Err(StartError::new(Exit::Config, "there is no interface to listen on", help));
+    }
+    Ok(())
+}
+
+/// The state directory: made for its owner alone.
+fn prepare(dir: &Path) -> Result<(), StartError> {
+    let refuse = |error| {
+        StartError::new(
+            Exit::Permission,
+            format!("{}: {error}", dir.display()),
+            "make it, writable for the sensor's user, or set [state] dir",
+        )
+    };
+    if !dir.exists() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(refuse)?;
+    }
+    Ok(())
+}
+
+fn confine(loaded: &Loaded, service: &Service) -> Result<(), StartError> {
+    let dir = &service.state.dir;
+    let who = privilege::drop_to(&service.state.user, dir).map_err(|e| StartError::new(Exit::Permission, &e.message, e.help.clone()))?;
+    eprintln!("ringfence: running as {who}");
+    if !service.state.sandbox {
+        eprintln!("ringfence: no sandbox, as [state] sandbox = false");
+        return Ok(());
+    }
+    let folder = loaded.paths.config.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut readable = vec![folder.to_path_buf()];
+    readable.extend(loaded.paths.rules_dir());
+    readable.extend(loaded.config.files.iter().filter_map(|f| Path::new(f).parent()).map(Path::to_path_buf));
+    readable.extend(service.http.token_file.iter().cloned());
+    for part in sandbox::enter(dir, &readable) {
+        match part {
+            Ok(what) => eprintln!("ringfence: sandbox: {what}"),
+            Err(problem) => eprintln!("ringfence: WARNING: sandbox: {problem}"),
+        }
+    }
+    Ok(())
+}
+
+/// The site key: pseudonyms and the hashes of installations are made with it. It is made at the first start.
+fn site_key(dir: &Path) -> Result<[u8; 32], StartError> {
+    let path = dir.join("site.key");
+    let refuse = |what: String| {
+        StartError::new(Exit::Permission, format!("{}: {what}", path.display()), "32 bytes, readable for the sensor's user alone")
+    };
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let mode = fs::metadata(&path).map_or(0, |m| m.permissions().mode());
+            if mode & 0o077 != 0 {
+                return Err(refuse(format!("others may read it (mode {:o})", mode & 0o777)));
+            }
+            bytes.try_into().map_err(|_| refuse("is no key".into()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            SystemRandom::new().fill(&mut key).map_err(|_| refuse("no random numbers".into()))?;
+            write_key(&path, &key).map_err(|e| refuse(e.to_string()))?;
+            Ok(key)
+        }
+        Err(error) => Err(refuse(error.to_string())),
+    }
+}
+
+fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(key)?;
+    file.sync_all()
+}
+
+/// Keys the hashes of installations.
+fn salt_of(key: &[u8; 32]) -> u64 {
+    key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+type RingThread = (RingHandle, JoinHandle<()>);
+
+fn start_rings(
+    service: &Service,
+    loaded: &Loaded,
+    orders: &Arc<Orders>,
+    salt: u64,
+    hub: &SyncSender<Batch>,
+) -> Result<Vec<RingThread>, StartError> {
+    let capture = &service.capture;
+    let all = capture.interfaces.iter().enumerate().flat_map(|(at, name)| (0..capture.rings).map(move |ring| (at, name, ring)));
+    all.enumerate()
+        .map(|(index, (at, name, ring))| {
+            let handle = RingHandle { link: Arc::new(Link::new(name, ring)), published: Arc::new(Published::default()) };
+            let options = LiveOptions {
+                interface: name.clone(),
+                interface_index: u16::try_from(at).unwrap_or(u16::MAX),
+                rings: capture.rings,
+                ring,
+                buffer_bytes: capture.buffer_bytes,
+                snaplen: capture.snaplen_bytes,
+                promiscuous: capture.promiscuous,
+                immediate: false,
+                filter: filter(&capture.filter),
+                fanout_group: fanout_group(at),
+            };
+            let worker = Worker::new(u16::try_from(index).unwrap_or(u16::MAX), Arc::clone(&loaded.set), salt);
+            let mut source = Live::new(options, Arc::clone(&handle.link), Arc::clone(&orders.stop));
+            let (orders, published, hub) = (Arc::clone(orders), Arc::clone(&handle.published), hub.clone());
+            let thread = spawn(&format!("ring-{index}"), move || {
+                for error in ring::live(&mut source, worker, &orders, &published, &hub) {
+                    eprintln!("ringfence: {error}");
+                }
+            })?;
+            Ok((handle, thread))
+        })
+        .collect()
+}
+
+fn filter(text: &str) -> Filter {
+    match text {
+        "all" | "" => Filter::All,
+        "handshakes" => Filter::Handshakes,
+        other => Filter::Bpf(other.to_string()),
+    }
+}
+
+/// Sensors on one machine must not share a group: the process number tells them apart.
+fn fanout_group(interface: usize) -> u16 {
+    let mixed = std::process::id().wrapping_mul(31).wrapping_add(u32::try_from(interface).unwrap_or(0));
+    (mixed & 0xffff) as u16
+}
+
+fn correlator(loaded: &Loaded) -> Correlator {
+    let identity = Identity::new(loaded.config.register());
+    let interfaces = loaded.config.service.capture.interfaces.clone();
+    Correlator::new(Arc::clone(&loaded.set), loaded.config.policy.clone(), identity, interfaces)
+}
+
+fn run_hub(hub: Hub, evidence: &Receiver<Batch>, commands: &Receiver<Command>, rings: &[RingHandle]) {
+    let mut watchdog = Watchdog::from_environment();
+    hub.run(evidence, commands, &mut || watchdog.beat(|| rings.iter().all(in_step)));
+}
+
+/// Whether a ring takes steps: one that waits for an interface does.
+fn in_step(ring: &RingHandle) -> bool {
+    ring.published.view().beat.is_some_and(|beat| beat.elapsed() < STUCK)
+}
+
+fn serve(server: Server, service: &Service, state: &Arc<State>, remote: &Remote, key: &[u8; 32], stop: &Arc<AtomicBool>) -> http::Handle {
+    eprintln!("ringfence: listening on {}", server.url());
+    let pseudonyms = if service.http.identities { Pseudonyms::plain() } else { Pseudonyms::keyed(*key) };
+    let context = Context { state: Arc::clone(state), pseudonyms, control: Arc::new(remote.clone()), metrics: Metrics::new() };
+    server.spawn(context, Arc::clone(stop))
+}
+
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, StartError> {
+    let started = thread::Builder::new().name(name.to_string()).spawn(work);
+    started.map_err(|e| StartError::new(Exit::Unavailable, format!("thread {name}: {e}"), "raise the limit of tasks"))
+}
+
+/// Waits for the signal to end; passes on the signal to reload.
+fn wait(mut signals: Signals, remote: &Remote) {
+    for signal in &mut signals {
+        if signal != SIGHUP {
+            break;
+        }
+        remote.request_reload("SIGHUP");
+    }
+}
+
+/// Stops the rings, waits until the hub has taken and written everything, within the stated time.
+fn drain(service: &Service, orders: &Orders, rings: Vec<RingThread>, hub: JoinHandle<()>) {
+    notify::stopping();
+    eprintln!("ringfence: ending, at most {} seconds", service.state.drain.as_secs());
+    orders.stop.store(true, Ordering::Relaxed);
+    let deadline = Instant::now() + service.state.drain;
+    let threads: Vec<JoinHandle<()>> = rings.into_iter().map(|(_, thread)| thread).chain([hub]).collect();
+    for thread in threads {
+        while !thread.is_finished() {
+            if Instant::now() >= deadline {
+                eprintln!("ringfence: not everything was written in time");
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = thread.join();
+    }
+    eprintln!("ringfence: ended; everything that was taken is written");
+}

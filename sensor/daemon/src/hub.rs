@@ -1,0 +1,215 @@
+//! The hub: one thread that takes evidence from all rings, keeps the findings, and is the one writer of store and state.
+//!
+//! Nothing here waits for a reader. The order of a tick: judge what changed, write it to disk, then show it.
+
+mod commands;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use ringfence_core::correlate::{Correlator, Report};
+use ringfence_core::ledger::{Event, Ledger, Stage};
+use ringfence_core::time::Timestamp;
+
+use crate::clock::now;
+use crate::config;
+use crate::reload::Loaded;
+use crate::ring::{Batch, Orders};
+use crate::state::State;
+use crate::store::{Audit, Changes, Store, StoreError};
+
+pub use commands::{Command, Remote};
+pub use status::{QUEUE_BATCHES, RingHandle};
+
+/// How often findings are judged and shown.
+const TICK: Duration = Duration::from_millis(500);
+
+/// How often everything is judged anew: what was learned late then reaches flows from before.
+const FULL_EVERY: Duration = Duration::from_secs(60);
+
+/// A tick never takes more than this share of the hub's time.
+const TICK_SHARE: u32 = 5;
+
+/// Changes that wait while the disk is full: beyond it only the latest state of each finding is kept, which is what counts.
+const EVENTS_WAITING_MAX: usize = 65_536;
+
+/// Everything that the hub is made of.
+pub struct Hub {
+    correlator: Correlator,
+    ledger: Ledger,
+    store: Store,
+    state: Arc<State>,
+    orders: Arc<Orders>,
+    rings: Vec<RingHandle>,
+    loaded: Loaded,
+    findings: config::Findings,
+    status: status::Keeper,
+    pending: BTreeSet<String>,
+    changes: Changes,
+    store_view: crate::state::Store,
+    events: BTreeMap<Event, u64>,
+    /// Batches taken.
+    taken: u64,
+}
+
+/// What a hub starts with.
+pub struct Parts {
+    /// The correlator, with its policy; the hub gives it what the store remembers.
+    pub correlator: Correlator,
+    /// The store, opened.
+    pub store: Store,
+    /// The view that it writes.
+    pub state: Arc<State>,
+    /// What rings listen to.
+    pub orders: Arc<Orders>,
+    /// The rings.
+    pub rings: Vec<RingHandle>,
+    /// The configuration and rules that hold.
+    pub loaded: Loaded,
+}
+
+impl Hub {
+    /// A hub that goes on where the last run ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn new(parts: Parts) -> Result<Hub, StoreError> {
+        let Parts { mut correlator, store, state, orders, rings, loaded } = parts;
+        let (kept, unreadable) = store.findings()?;
+        correlator.restore(kept.iter().map(|t| t.finding.clone()));
+        kept.iter().filter(|t| t.stage != Stage::Open).for_each(|t| correlator.close(&t.finding.id));
+        kept.iter().for_each(|t| state.put(t.clone()));
+        let ledger = Ledger::restore(kept);
+        let findings = loaded.config.service.findings;
+        let status = status::Keeper::new(now(), loaded.config.service.alarms);
+        let mut hub = Hub {
+            correlator,
+            ledger,
+            store,
+            state,
+            orders,
+            rings,
+            loaded,
+            findings,
+            status,
+            pending: BTreeSet::new(),
+            changes: Changes::default(),
+            store_view: crate::state::Store::default(),
+            events: BTreeMap::new(),
+            taken: 0,
+        };
+        let found = format!("{} findings remembered, {unreadable} not readable", hub.ledger.iter().count());
+        hub.audit("start", format!("version {}, rules {}, {found}", env!("CARGO_PKG_VERSION"), hub.loaded.rules.version));
+        hub.settle();
+        hub.show_status(false);
+        Ok(hub)
+    }
+
+    /// Runs until every ring has ended and its evidence is taken. `beat` is called at every turn.
+    pub fn run(mut self, evidence: &Receiver<Batch>, commands: &Receiver<Command>, beat: &mut dyn FnMut()) {
+        let (mut judged, mut judged_fully, mut cost) = (Instant::now(), Instant::now(), Duration::ZERO);
+        loop {
+            match evidence.recv_timeout(TICK / 5) {
+                Ok(batch) => self.take(batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            commands.try_iter().for_each(|command| self.obey(command));
+            if judged.elapsed() >= TICK.max(cost * TICK_SHARE) {
+                let full = judged_fully.elapsed() >= FULL_EVERY.max(cost * TICK_SHARE * 4);
+                let began = Instant::now();
+                self.tick(now(), full);
+                (judged, cost) = (Instant::now(), began.elapsed());
+                if full {
+                    judged_fully = judged;
+                }
+            }
+            beat();
+        }
+        self.end();
+    }
+
+    fn take(&mut self, batch: Batch) {
+        self.taken += 1;
+        self.status.waited(batch.sent.elapsed());
+        batch.evidence.into_iter().for_each(|e| self.correlator.take(e));
+        if let Some(watch) = self.correlator.watch_update() {
+            self.orders.watch(watch);
+        }
+    }
+
+    fn tick(&mut self, at: Timestamp, full: bool) {
+        let report = if full { self.correlator.report() } else { self.correlator.changes() };
+        self.book(at, report);
+        if full {
+            self.correlator.retire(at, self.findings.window);
+        }
+        self.settle();
+        self.show_status(true);
+    }
+
+    /// Enters what the correlator states into the ledger.
+    fn book(&mut self, at: Timestamp, report: Report) {
+        let mut events = self.ledger.state(at, report.findings, &report.withdrawn);
+        events.extend(self.ledger.expire(at, self.findings.quiet));
+        for (event, id) in events {
+            if matches!(event, Event::Resolved | Event::Superseded) {
+                self.correlator.close(&id);
+            }
+            *self.events.entry(event).or_default() += 1;
+            // Every flow updates a finding: only what a person would call news goes into the history.
+            if event != Event::Updated && self.changes.events.len() < EVENTS_WAITING_MAX {
+                self.changes.events.push((at, event, id.clone()));
+            }
+            self.pending.insert(id);
+        }
+    }
+
+    /// Writes what is pending, then shows it. What cannot be written now is tried again at the next tick, and shown all the same.
+    fn settle(&mut self) {
+        if self.pending.is_empty() && self.changes.is_empty() {
+            return;
+        }
+        self.changes.findings = self.pending.iter().filter_map(|id| self.ledger.get(id)).cloned().collect();
+        let written = self.store.write(&self.changes);
+        std::mem::take(&mut self.changes.findings).into_iter().for_each(|tracked| self.state.put(tracked));
+        match written {
+            Ok(()) => {
+                self.changes = Changes::default();
+                self.pending.clear();
+                self.store_view.written += 1;
+                if !std::mem::take(&mut self.store_view.problem).is_empty() {
+                    eprintln!("ringfence: the store can be written again");
+                }
+            }
+            Err(error) => {
+                if self.store_view.problem.is_empty() {
+                    eprintln!("ringfence: {error}; findings are kept in memory until it works again");
+                }
+                self.store_view.failed += 1;
+                self.store_view.problem = format!("{} ({})", error.message, error.help);
+            }
+        }
+        self.store_view.pending = self.pending.len() as u64;
+        self.store_view.bytes = self.store.bytes();
+    }
+
+    fn audit(&mut self, action: &'static str, detail: String) {
+        self.changes.audit.push(Audit { at: now(), action, detail });
+    }
+
+    fn end(mut self) {
+        let at = now();
+        let report = self.correlator.report();
+        self.book(at, report);
+        self.audit("stop", format!("{} findings", self.ledger.iter().count()));
+        self.settle();
+        if !self.pending.is_empty() {
+            eprintln!("ringfence: {} findings could not be written: {}", self.pending.len(), self.store_view.problem);
+        }
+        self.show_status(false);
+    }
+}

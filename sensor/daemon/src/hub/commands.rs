@@ -1,0 +1,156 @@
+//! What others may ask of the hub: other rules and policy, for real or as a trial.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use ringfence_core::finding::Finding;
+use ringfence_core::rules::Surface;
+
+use super::Hub;
+use crate::clock::now;
+use crate::control::{Control, Rejudged, ReloadReport};
+use crate::reload;
+
+/// How long a caller waits for the hub.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A command.
+#[derive(Debug)]
+pub struct Command {
+    /// Only tell what would happen.
+    dry_run: bool,
+    /// Who asks: `SIGHUP`, `file change`, `API`.
+    by: &'static str,
+    /// Where the answer goes.
+    reply: Option<Sender<ReloadReport>>,
+}
+
+/// The hub from afar.
+#[derive(Clone, Debug)]
+pub struct Remote(Sender<Command>);
+
+impl Remote {
+    /// The other end of a command channel.
+    pub fn new(commands: Sender<Command>) -> Self {
+        Remote(commands)
+    }
+
+    /// Asks for a reload and does not wait for it.
+    pub fn request_reload(&self, by: &'static str) {
+        let _ = self.0.send(Command { dry_run: false, by, reply: None });
+    }
+
+    fn ask(&self, dry_run: bool) -> Result<ReloadReport, String> {
+        let (reply, answer) = channel();
+        let command = Command { dry_run, by: "API", reply: Some(reply) };
+        self.0.send(command).map_err(|_| "the sensor is ending".to_string())?;
+        answer.recv_timeout(PATIENCE).map_err(|_| format!("no answer within {} seconds", PATIENCE.as_secs()))
+    }
+}
+
+impl Control for Remote {
+    fn reload(&self) -> Result<ReloadReport, String> {
+        self.ask(false)
+    }
+
+    fn dry_run(&self) -> Result<ReloadReport, String> {
+        self.ask(true)
+    }
+}
+
+impl Hub {
+    pub(super) fn obey(&mut self, command: Command) {
+        let report = self.reload(command.dry_run, command.by);
+        if let Some(reply) = command.reply {
+            let _ = reply.send(report);
+        }
+    }
+
+    fn reload(&mut self, dry_run: bool, by: &'static str) -> ReloadReport {
+        let mut report = ReloadReport { generation: self.status.generation(), ..ReloadReport::default() };
+        match self.loaded.again() {
+            Err(problems) => {
+                report.problems = problems.problems().iter().map(ToString::to_string).collect();
+                if !dry_run {
+                    self.refuse(by, &report.problems);
+                }
+            }
+            Ok(loaded) => {
+                let difference = reload::difference(&self.loaded, &loaded);
+                (report.changes, report.needs_restart) = (difference.changes, difference.needs_restart);
+                if dry_run {
+                    report.findings = self.trial(&loaded);
+                } else {
+                    self.accept(loaded, by, &mut report);
+                }
+            }
+        }
+        report
+    }
+
+    fn refuse(&mut self, by: &str, problems: &[String]) {
+        let first = problems.first().cloned().unwrap_or_default();
+        eprintln!("ringfence: reload ({by}) refused, the old set goes on: {} problems, the first: {first}", problems.len());
+        self.audit("reload-refused", format!("by {by}: {} problems, the first: {first}", problems.len()));
+        self.status.refused(now(), &first);
+        self.settle();
+    }
+
+    fn accept(&mut self, loaded: reload::Loaded, by: &str, report: &mut ReloadReport) {
+        let before = self.verdicts();
+        self.correlator.set_rules(Arc::clone(&loaded.set));
+        self.correlator.set_policy(loaded.config.policy.clone(), loaded.config.register());
+        self.orders.rules(Arc::clone(&loaded.set), self.correlator.grain());
+        if let Some(watch) = self.correlator.watch_update() {
+            self.orders.watch(watch);
+        }
+        self.findings = loaded.config.service.findings;
+        self.status.set_alarms(loaded.config.service.alarms);
+        self.loaded = loaded;
+        self.status.accepted(now());
+        report.generation = self.status.generation();
+        let stated = self.correlator.report();
+        self.book(now(), stated);
+        report.findings = rejudged(&before, &self.verdicts());
+        let summary = if report.changes.is_empty() { "nothing changed".to_string() } else { report.changes.join("; ") };
+        eprintln!("ringfence: reload ({by}) accepted: {summary}");
+        report.needs_restart.iter().for_each(|what| eprintln!("ringfence: {what} takes effect at the next start"));
+        self.audit("reload", format!("by {by}: {summary}"));
+        self.settle();
+        self.show_status(true);
+    }
+
+    /// What would change, on a copy.
+    fn trial(&self, loaded: &reload::Loaded) -> Vec<Rejudged> {
+        let mut copy = self.correlator.clone();
+        copy.set_rules(Arc::clone(&loaded.set));
+        copy.set_policy(loaded.config.policy.clone(), loaded.config.register());
+        let after = copy.report().findings.iter().map(about).collect();
+        rejudged(&self.verdicts(), &after)
+    }
+
+    fn verdicts(&self) -> Verdicts {
+        self.ledger.iter().filter(|t| t.stage == ringfence_core::ledger::Stage::Open).map(|t| about(&t.finding)).collect()
+    }
+}
+
+/// Who, what, on which surface, where: a finding's id depends on the policy line, so these tell which one it is.
+type About = (String, String, Option<Surface>, String);
+
+/// Ids and verdicts.
+type Verdicts = BTreeMap<About, (String, &'static str)>;
+
+fn about(f: &Finding) -> (About, (String, &'static str)) {
+    ((f.device.key.clone(), f.app.clone(), f.surface, f.segment.clone()), (f.id.clone(), f.verdict.name()))
+}
+
+fn rejudged(before: &Verdicts, after: &Verdicts) -> Vec<Rejudged> {
+    let changed = before.iter().filter_map(|(about, (id, was))| {
+        let now = after.get(about).map_or("none", |(_, verdict)| *verdict);
+        (now != *was).then(|| Rejudged { id: id.clone(), before: was, after: now })
+    });
+    let new = after.iter().filter(|(about, _)| !before.contains_key(about));
+    changed.chain(new.map(|(_, (id, verdict))| Rejudged { id: id.clone(), before: "none", after: verdict })).collect()
+}

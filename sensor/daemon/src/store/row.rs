@@ -1,0 +1,217 @@
+//! A finding as a row: columns to search by, and the whole as JSON.
+
+use std::net::IpAddr;
+
+use ringfence_core::field::{Family, Field};
+use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
+use ringfence_core::ledger::{Stage, Tracked};
+use ringfence_core::policy::{Level, SegmentClass, Verdict};
+use ringfence_core::rules::Surface;
+use ringfence_core::time::Timestamp;
+use rusqlite::{Row, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::rules_store;
+
+/// The whole of a finding.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    opened_nanos: u64,
+    changed_nanos: u64,
+    id: String,
+    device: Device,
+    segment: String,
+    segment_class: String,
+    app: String,
+    surface: Option<String>,
+    level: String,
+    confidence: f64,
+    verdict: String,
+    others: Vec<String>,
+    policy: String,
+    waiver: Option<String>,
+    reasons: Vec<String>,
+    first_seen_nanos: u64,
+    last_seen_nanos: u64,
+    flows: u64,
+    bytes_up: u64,
+    bytes_down: u64,
+    instances: u64,
+    classes: Vec<String>,
+    regions: Vec<String>,
+    evidence: Vec<Line>,
+    fingerprints: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Device {
+    id: String,
+    key: String,
+    mac: Option<String>,
+    addresses: Vec<IpAddr>,
+    name: Option<String>,
+    register: Option<String>,
+    randomised_mac: bool,
+    behind_router: bool,
+    confidence: f64,
+    reasons: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    indicator: String,
+    family: String,
+    field: String,
+    value: String,
+    weight: f64,
+    count: u64,
+    kind: String,
+}
+
+/// Inserts a finding, or replaces it.
+pub fn write(transaction: &Transaction<'_>, tracked: &Tracked) -> rusqlite::Result<()> {
+    let finding = &tracked.finding;
+    let body = serde_json::to_string(&body_of(tracked)).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO findings (id, device, segment, app, surface, verdict, level, stage, opened, changed, first_seen, last_seen,
+         reopened, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?;
+    insert.execute(params![
+        finding.id,
+        finding.device.id,
+        finding.segment,
+        finding.app,
+        finding.surface.map_or("none", Surface::name),
+        finding.verdict.name(),
+        finding.level.name(),
+        tracked.stage.name(),
+        tracked.opened.to_string(),
+        tracked.changed.to_string(),
+        finding.first_seen.to_string(),
+        finding.last_seen.to_string(),
+        tracked.reopened,
+        body,
+    ])?;
+    Ok(())
+}
+
+/// Reads a finding; `None` when it says something that this version does not know.
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Option<Tracked>> {
+    let (stage, reopened, body): (String, u32, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let tracked = || {
+        let body: Body = serde_json::from_str(&body).ok()?;
+        let (opened, changed) = (Timestamp::from_nanos(body.opened_nanos), Timestamp::from_nanos(body.changed_nanos));
+        Some(Tracked { finding: finding_of(body)?, stage: word(&stage, &Stage::WORDS)?, opened, changed, reopened })
+    };
+    Ok(tracked())
+}
+
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
+    words.iter().find(|(w, _)| *w == text).map(|(_, value)| *value)
+}
+
+fn body_of(tracked: &Tracked) -> Body {
+    let f = &tracked.finding;
+    let d = &f.device;
+    let line = |e: &EvidenceLine| Line {
+        indicator: e.indicator.clone(),
+        family: e.family.into(),
+        field: e.field.into(),
+        value: e.value.clone(),
+        weight: e.weight,
+        count: e.count,
+        kind: e.kind.name().into(),
+    };
+    Body {
+        opened_nanos: tracked.opened.nanos(),
+        changed_nanos: tracked.changed.nanos(),
+        id: f.id.clone(),
+        device: Device {
+            id: d.id.clone(),
+            key: d.key.clone(),
+            mac: d.mac.map(|m| m.to_string()),
+            addresses: d.addresses.clone(),
+            name: d.name.clone(),
+            register: d.register.clone(),
+            randomised_mac: d.randomised_mac,
+            behind_router: d.behind_router,
+            confidence: d.confidence,
+            reasons: d.reasons.clone(),
+        },
+        segment: f.segment.clone(),
+        segment_class: f.segment_class.into(),
+        app: f.app.clone(),
+        surface: f.surface.map(|s| s.name().into()),
+        level: f.level.name().into(),
+        confidence: f.confidence,
+        verdict: f.verdict.name().into(),
+        others: f.others.iter().map(|v| v.name().into()).collect(),
+        policy: f.policy.clone(),
+        waiver: f.waiver.clone(),
+        reasons: f.reasons.clone(),
+        first_seen_nanos: f.first_seen.nanos(),
+        last_seen_nanos: f.last_seen.nanos(),
+        flows: f.flows,
+        bytes_up: f.bytes_up,
+        bytes_down: f.bytes_down,
+        instances: f.instances,
+        classes: f.classes.clone(),
+        regions: f.regions.clone(),
+        evidence: f.evidence.iter().map(line).collect(),
+        fingerprints: f.fingerprints.iter().map(|(field, value)| ((*field).into(), value.clone())).collect(),
+    }
+}
+
+fn finding_of(b: Body) -> Option<Finding> {
+    let fields = rules_store::fields();
+    let field = |name: &str| fields.iter().copied().find(|f: &&Field| f.name == name).map(|f| f.name);
+    let line = |l: Line| {
+        Some(EvidenceLine {
+            family: Family::ALL.iter().map(|f| f.letter()).find(|letter| *letter == l.family)?,
+            field: field(&l.field)?,
+            kind: Kind::ALL.into_iter().find(|k| k.name() == l.kind)?,
+            indicator: l.indicator,
+            value: l.value,
+            weight: l.weight,
+            count: l.count,
+        })
+    };
+    let d = b.device;
+    let device = DeviceFacts {
+        id: d.id,
+        key: d.key,
+        mac: d.mac.and_then(|m| m.parse().ok()),
+        addresses: d.addresses,
+        name: d.name,
+        register: d.register,
+        randomised_mac: d.randomised_mac,
+        behind_router: d.behind_router,
+        confidence: d.confidence,
+        reasons: d.reasons,
+    };
+    Some(Finding {
+        id: b.id,
+        device,
+        segment: b.segment,
+        segment_class: SegmentClass::ALL.iter().map(|c| c.name()).find(|name| *name == b.segment_class)?,
+        app: b.app,
+        surface: b.surface.map(|s| word(&s, &Surface::WORDS)).map_or(Some(None), |s| s.map(Some))?,
+        level: Level::ALL.into_iter().find(|l| l.name() == b.level)?,
+        confidence: b.confidence,
+        verdict: word(&b.verdict, &Verdict::WORDS)?,
+        others: b.others.iter().filter_map(|v| word(v, &Verdict::WORDS)).collect(),
+        policy: b.policy,
+        waiver: b.waiver,
+        reasons: b.reasons,
+        first_seen: Timestamp::from_nanos(b.first_seen_nanos),
+        last_seen: Timestamp::from_nanos(b.last_seen_nanos),
+        flows: b.flows,
+        bytes_up: b.bytes_up,
+        bytes_down: b.bytes_down,
+        instances: b.instances,
+        classes: b.classes,
+        regions: b.regions,
+        evidence: b.evidence.into_iter().filter_map(line).collect(),
+        fingerprints: b.fingerprints.into_iter().filter_map(|(f, v)| Some((field(&f)?, v))).collect(),
+    })
+}
