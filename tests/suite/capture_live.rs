@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ringfence::capture::{Filter, LinkState, LiveOptions};
 use ringfence_tests::frame;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use crate::capture_space::{A, B, Namespace, Ring, Sender, cable, in_namespace, ip, numbered, options, until};
 
@@ -199,5 +200,21 @@ fn the_kernel_keeps_back_what_the_filter_does_not_want() {
         let error = wrong.view().error.expect("a reason");
         assert!(error.contains("filter") && error.contains("pcap-filter"), "{error}");
         wrong.end();
+    });
+}
+
+#[test]
+fn a_missing_privilege_is_said_with_its_remedy() {
+    in_namespace(|| {
+        cable("far0", "span0");
+        // Threads have privileges of their own: the ring's thread inherits what this one has left.
+        let mut sets = capabilities(None).expect("own privileges");
+        sets.effective.remove(CapabilitySet::NET_RAW);
+        set_capabilities(None, sets).expect("giving up is always permitted");
+        let ring = Ring::on("span0");
+        ring.stands(LinkState::Refused);
+        let error = ring.view().error.expect("a reason");
+        assert!(error.contains("CAP_NET_RAW") && error.contains("setcap"), "{error}");
+        ring.end();
     });
 }

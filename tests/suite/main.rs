@@ -2,12 +2,14 @@
 
 mod broken;
 mod capture_fanout;
+mod capture_filter;
 mod capture_live;
 mod capture_space;
 mod carriage;
 mod cases;
 mod coverage;
 mod determinism;
+mod doctor;
 mod fuzz;
 mod generated;
 mod hostile;

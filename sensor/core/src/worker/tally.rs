@@ -24,6 +24,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Flows that were followed.
     pub flows: u64,
+    /// Those of them that were TCP.
+    pub flows_tcp: u64,
     /// Flows that a dissector recognised.
     pub dissected: u64,
     /// First and latest frame.
@@ -87,6 +89,7 @@ impl Tally {
     pub(super) fn flow_closed(&mut self, flow: &mut Flow<FlowState>) {
         self.flows += 1;
         let one_way = flow.packets.contains(&0) && flow.packets.iter().sum::<u64>() >= 3;
+        self.flows_tcp += u64::from(flow.transport == Transport::Tcp);
         if flow.transport == Transport::Tcp && one_way {
             self.blind_flow(flow, Blind::OneWay);
         }
@@ -136,6 +139,7 @@ impl Tally {
             frames: self.frames,
             bytes: self.bytes,
             flows: self.flows,
+            flows_tcp: self.flows_tcp,
             dissected: self.dissected,
             span: self.span,
             watched_nanos: self.watched_nanos,

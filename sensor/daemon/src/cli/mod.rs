@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod dissect;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod fields;
@@ -33,7 +34,8 @@ Examples:
   ringfence scan -c ringfence.toml capture.pcap   and whether it was allowed
   ringfence explain web.wechat.com                what the rules say about a name
   ringfence run -c ringfence.toml                 the same, live, until stopped
-  ringfence check -c ringfence.toml               is my configuration right")]
+  ringfence check -c ringfence.toml               is my configuration right
+  ringfence doctor -c ringfence.toml              can this machine do it")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -48,6 +50,7 @@ enum Command {
     Explain(explain::Args),
     Check(check::Args),
     Top(top::Args),
+    Doctor(doctor::Args),
     Rules(rules::Args),
     Fields(fields::Args),
     Completions(generate::CompletionsArgs),
@@ -68,6 +71,7 @@ impl Cli {
             Command::Explain(args) => explain::run(args, &terminal),
             Command::Check(args) => check::run(args, &terminal),
             Command::Top(args) => top::run(args, &terminal),
+            Command::Doctor(args) => doctor::run(args, &terminal),
             Command::Rules(args) => rules::run(args, &terminal),
             Command::Fields(args) => fields::run(args, &terminal),
             Command::Completions(args) => generate::completions(args, Cli::command()),

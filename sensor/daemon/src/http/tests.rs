@@ -12,8 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringfence_core::policy::Verdict;
-
 use super::fixture::{IDENTITIES, filled, tracked};
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;

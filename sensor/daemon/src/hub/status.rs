@@ -13,7 +13,7 @@ use super::Hub;
 use crate::capture::live::{Link, LinkView};
 use crate::clock::now;
 use crate::config;
-use crate::health::{Health, Sample};
+use crate::health::{Health, RingSample, Sample};
 use crate::output;
 use crate::ring::{Published, RingView};
 use crate::state::{Alarm, Queue, Reloads, Ring, Segment, Status};
@@ -37,6 +37,8 @@ pub struct RingHandle {
 #[derive(Debug)]
 pub(super) struct Keeper {
     started: Timestamp,
+    /// The same on a clock that never jumps.
+    epoch: Instant,
     generation: u64,
     reloads: Reloads,
     health: Health,
@@ -50,9 +52,10 @@ impl Keeper {
     pub(super) fn new(started: Timestamp, alarms: config::Alarms) -> Self {
         Keeper {
             started,
+            epoch: Instant::now(),
             generation: 1,
             reloads: Reloads { last_accepted: true, ..Reloads::default() },
-            health: Health::new(alarms),
+            health: Health::new(alarms.into()),
             segments: (None, Vec::new()),
             waited: Duration::ZERO,
         }
@@ -67,7 +70,7 @@ impl Keeper {
     }
 
     pub(super) fn set_alarms(&mut self, alarms: config::Alarms) {
-        self.health.set_bars(alarms);
+        self.health.set_bars(alarms.into());
     }
 
     pub(super) fn accepted(&mut self, at: Timestamp) {
@@ -137,10 +140,12 @@ impl Hub {
     }
 
     fn alarms(&mut self, at: Timestamp, views: &[(LinkView, RingView)]) -> Vec<Alarm> {
-        let store_problem = (!self.store_view.problem.is_empty()).then_some(&*self.store_view.problem);
+        let store_failing = (!self.store_view.problem.is_empty()).then(|| self.store_view.problem.clone());
         let keeper = &mut self.status;
-        let reload_problem = (!keeper.reloads.last_accepted).then_some(&*keeper.reloads.problem);
-        let alarms = keeper.health.observe(&Sample { at, rings: views, store_problem, reload_problem });
+        let reload_failed = (!keeper.reloads.last_accepted).then(|| keeper.reloads.problem.clone());
+        let rings = views.iter().map(|(link, ring)| RingSample { link: link.clone(), counts: ring.into() }).collect();
+        let sample = Sample { now: at, uptime: keeper.epoch.elapsed(), rings, store_failing, reload_failed };
+        let alarms = keeper.health.feed(&sample);
         alarms
             .into_iter()
             .map(|a| Alarm { kind: a.kind.name(), interface: a.interface.unwrap_or_default(), since: a.since, detail: a.detail })

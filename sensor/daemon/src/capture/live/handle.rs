@@ -13,7 +13,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::filter::message;
 use super::interface::{ANY, Counters, Interface};
 use super::link::{Link, add};
-use super::{LiveOptions, clock, fanout, socket};
+use super::{LiveOptions, fanout, socket};
+use crate::clock;
 
 /// After this time the kernel hands over a block that is not full: the latency of a quiet link.
 pub const BLOCK_TIMEOUT: Duration = Duration::from_millis(10);
@@ -143,7 +144,7 @@ impl Handle {
         }
         if self.measure_age {
             self.measure_age = false;
-            let age = clock().since(ts);
+            let age = clock::now().since(ts);
             link.age.store(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         }
         Outcome::Frame { ts, bytes: packet.data, wire_len }
@@ -176,7 +177,7 @@ fn join(capture: &Capture<Active>, options: &LiveOptions) -> Result<Timestamp, U
     };
     socket::join_fanout(capture, group).map_err(|error| not_now("cannot join", error))?;
     socket::set_fanout_program(capture, &fanout::program()).map_err(|error| not_now("cannot give the program to", error))?;
-    Ok(clock())
+    Ok(clock::now())
 }
 
 /// What it takes when the system refuses; whether it does, a socket of our own tells better than libpcap's words.

@@ -26,12 +26,12 @@ const IFINFO: usize = 16;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_STATS64: u16 = 23;
+const IFLA_PROMISCUITY: u16 = 30;
 const IFLA_NUM_RX_QUEUES: u16 = 32;
 
 // linux/if.h
 const IFF_UP: u32 = 1;
 const IFF_RUNNING: u32 = 0x40;
-const IFF_PROMISC: u32 = 0x100;
 
 /// An interface as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub struct Interface {
     pub up: bool,
     /// It has a carrier: a cable, a peer.
     pub carrier: bool,
-    /// Somebody asked for every frame.
-    pub promiscuous: bool,
+    /// How many asked it for the frames of other stations as well.
+    pub promiscuity: u32,
     /// The link type (ARPHRD of linux/if_arp.h; 1 is Ethernet, 772 loopback).
     pub hardware: u16,
     /// Bytes that a packet may have; 0 where there is no such bound.
@@ -163,7 +163,6 @@ fn parse(message: &[u8]) -> Interface {
         hardware: read_u16(message, HEADER + 2).unwrap_or(0),
         up: flags & IFF_UP != 0,
         carrier: flags & IFF_RUNNING != 0,
-        promiscuous: flags & IFF_PROMISC != 0,
         ..Interface::default()
     };
     let mut rest = message.get(HEADER + IFINFO..).unwrap_or_default();
@@ -173,6 +172,7 @@ fn parse(message: &[u8]) -> Interface {
             IFLA_IFNAME => found.name = String::from_utf8_lossy(value.split(|b| *b == 0).next().unwrap_or_default()).into_owned(),
             IFLA_MTU => found.mtu = read_u32(value, 0).unwrap_or(0),
             IFLA_NUM_RX_QUEUES => found.rx_queues = read_u32(value, 0).unwrap_or(0),
+            IFLA_PROMISCUITY => found.promiscuity = read_u32(value, 0).unwrap_or(0),
             IFLA_STATS64 => found.counters = counters(value),
             _ => {}
         }

@@ -9,23 +9,24 @@ mod filter;
 mod handle;
 mod interface;
 mod link;
+pub mod probe;
 mod socket;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ringfence_core::decode::Frame;
 use ringfence_core::time::Timestamp;
 
 use super::{CaptureError, Source, Step};
+use crate::clock;
 use handle::{Handle, Outcome, Unopened};
 
 pub use filter::{Filter, SMALL_MAX};
 pub use interface::{ANY, Counters, Interface, Interfaces};
 pub use link::{Link, LinkState, LinkView};
-pub use socket::ethtool;
 
 /// How an interface is captured from.
 #[derive(Clone, Debug)]
@@ -138,7 +139,7 @@ impl Live {
         let now = Instant::now();
         if self.failed.is_some() || now >= self.look_at {
             self.look(now);
-            self.looked = clock();
+            self.looked = clock::now();
         }
         let wait = IDLE.min(self.look_at.saturating_duration_since(now));
         let Some(handle) = &mut self.open else {
@@ -298,15 +299,9 @@ fn standing(found: &Interface) -> (LinkState, Option<String>) {
     (LinkState::Capturing, None)
 }
 
-/// The wall clock.
-fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
-}
-
 /// The time up to which surely nothing more arrives: a frame may lie in the kernel's open block for a while.
 fn quiet_until() -> Timestamp {
-    clock().before(handle::BLOCK_TIMEOUT * 2)
+    clock::now().before(handle::BLOCK_TIMEOUT * 2)
 }
 
 impl Source for Live {

@@ -1,4 +1,4 @@
-//! The calls that neither libpcap nor a safe wrapper offers: fanout options of a packet socket, and ethtool questions.
+//! The calls that neither libpcap nor a safe wrapper offers: options of a packet socket, ethtool questions, the state of the clock.
 //!
 //! The only file of the product that may hold `unsafe`; must not know anything else.
 
@@ -30,6 +30,14 @@ pub fn set_fanout_program(socket: impl AsFd, program: &[Instruction]) -> io::Res
     set_packet_option(socket, libc::PACKET_FANOUT_DATA, &program)
 }
 
+/// Asks for the ring format TPACKET_V3 (Linux 3.2) on a packet socket.
+///
+/// # Errors
+/// `EINVAL` when the kernel does not know it.
+pub fn use_ring_version_3(socket: impl AsFd) -> io::Result<()> {
+    set_packet_option(socket, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V3 as libc::c_int))
+}
+
 fn set_packet_option<T>(socket: impl AsFd, option: libc::c_int, value: &T) -> io::Result<()> {
     let fd = socket.as_fd().as_raw_fd();
     let size = size_of::<T>() as libc::socklen_t;
@@ -56,4 +64,19 @@ pub fn ethtool(socket: impl AsFd, interface: &str, words: &mut [u32; 16]) -> io:
     // command that is asked here (get value, get ring sizes: at most 36 bytes) writes more than these.
     let done = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether the kernel's clock is disciplined by NTP or PTP, and by how many microseconds it may be wrong (adjtimex(2)).
+///
+/// # Errors
+/// When the kernel does not say (a sandbox may forbid the question).
+pub fn clock_discipline() -> io::Result<(bool, i64)> {
+    // SAFETY: all-zero bytes are a valid `timex`, and its mode 0 asks without changing anything.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills in the struct that is passed, and keeps no reference to it.
+    let done = unsafe { libc::adjtimex(&raw mut state) };
+    if done == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok((state.status & libc::STA_UNSYNC == 0, state.maxerror))
 }
