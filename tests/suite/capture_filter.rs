@@ -55,7 +55,7 @@ fn cost(capture: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     let ((findings, signs), (part_findings, part_signs)) = (found(&whole), found(&part));
     let share = |kept: u64, all: u64| 100.0 * kept as f64 / all.max(1) as f64;
     let name = capture.file_name().unwrap_or_default().to_string_lossy();
-    let ((dissected, flows), (part_dissected, part_flows)) = (self::dissected(&whole), self::dissected(&part));
+    let ((dissected, flows), (part_dissected, part_flows)) = (dissected(&whole), dissected(&part));
     eprintln!(
         "{name}: frames kept {:.1} %, bytes kept {:.1} %; flows {flows} -> {part_flows}, dissected {dissected} -> {part_dissected}; \
          findings {} -> {}, signs {} -> {}",

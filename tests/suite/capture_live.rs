@@ -169,6 +169,8 @@ fn offloaded_frames_larger_than_the_mtu_are_whole() {
             });
             stream.expect("just made").write_all(&vec![0x5a; 4 << 20]).expect("a reader");
         });
+        // Nobody can connect before the ring sees it.
+        ring.stands(LinkState::Capturing);
         let listener = TcpListener::bind("0.0.0.0:5000").expect("a free port");
         let (mut stream, _) = listener.accept().expect("a peer");
         let mut received = Vec::new();

@@ -1,5 +1,6 @@
 //! Every test that spans the two product crates.
 
+mod advisories;
 mod broken;
 mod capture_fanout;
 mod capture_filter;
@@ -14,6 +15,7 @@ mod fuzz;
 mod generated;
 mod hostile;
 mod incremental;
+mod lab;
 mod licences;
 mod live;
 mod names;

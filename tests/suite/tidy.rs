@@ -30,7 +30,7 @@ const SHELL_WALLS: &[(&str, &[&str])] = &[
     ("ring", &["crate::state", "crate::output", "crate::hub", "crate::http", "crate::store", "crate::metrics"]),
     ("output", &["crate::state", "crate::hub", "crate::http", "crate::store", "crate::metrics", "crate::capture", "crate::ring"]),
     ("http", &["crate::hub", "crate::store", "crate::capture", "crate::ring"]),
-    ("metrics.rs", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring"]),
+    ("metrics", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring"]),
     ("state.rs", &["crate::"]),
     ("store", &["crate::state", "crate::hub", "crate::http", "crate::capture", "crate::ring", "crate::output"]),
 ];
@@ -182,4 +182,60 @@ fn an_app_is_a_rule_file() {
         let lower = code.to_lowercase();
         assert!(names.iter().all(|n| !lower.contains(n)), "{}", path.display());
     }
+}
+
+/// What tells that a bound was hit: a limit, a blind spot, or why nothing is lost.
+const COUNTERS: &[(&str, &str)] = &[
+    ("DECODE_DEPTH_MAX", "Limit::DecodeDepth"),
+    ("STREAM_BYTES_MAX", "Limit::StreamBytes"),
+    ("STREAM_RANGES_MAX", "Limit::StreamRanges"),
+    ("STREAMS_BYTES_MAX", "Limit::StreamsTotal"),
+    ("FLOWS_MAX", "Limit::Flows"),
+    ("FLOW_IDLE", "a flow that goes on is another flow"),
+    ("UNDECIDED_IDLE", "bytes that nobody recognised"),
+    ("PROBE_SEGMENTS_MAX", "bytes that nobody recognised"),
+    ("PREAMBLE_BYTES_MAX", "Limit::Preamble"),
+    ("TLS_HELLO_MAX", "Limit::TlsHello"),
+    ("QUIC_CRYPTO_MAX", "Limit::QuicCrypto"),
+    ("QUIC_RANGES_MAX", "Limit::QuicCrypto"),
+    ("QUIC_INITIALS_MAX", "Limit::QuicInitials"),
+    ("DNS_RECORDS_MAX", "Limit::DnsRecords"),
+    ("INFLATE_MAX", "Limit::Inflate"),
+    ("HTTP_HEAD_MAX", "Limit::HttpHead"),
+    ("FRAGMENTS_MAX", "Limit::Fragments"),
+    ("FRAGMENTS_BYTES_MAX", "Limit::Fragments"),
+    ("FRAGMENT_IDLE", "Blind::FragmentLost"),
+    ("LEARNED_MAX", "Limit::Learned"),
+    ("SEGMENTS_DERIVED_MAX", "Limit::Segments"),
+    ("PLACES_MAX", "Limit::Places"),
+    ("DEVICES_MAX", "Limit::Devices"),
+    ("SIGHTINGS_MAX", "Limit::Devices"),
+    ("FLOWS_KEPT_MAX", "Limit::FlowsKept"),
+    ("FINDINGS_MAX", "Limit::Findings"),
+];
+
+/// Every bound has its reason beside it, is used, and is counted under a name that the outputs print.
+#[test]
+fn every_limit_has_a_reason_a_counter_and_a_place() {
+    let core = root().join("sensor/core/src");
+    let text = fs::read_to_string(core.join("limits.rs")).expect("limits");
+    let code = product_code(&core);
+    let used = |word: &str| code.iter().any(|(path, code)| !path.ends_with("limits.rs") && code.contains(word));
+    let lines: Vec<&str> = text.lines().collect();
+    let mut bounds = 0;
+    for (i, line) in lines.iter().enumerate() {
+        let Some(name) = line.strip_prefix("pub const ").and_then(|l| l.split(':').next()) else { continue };
+        let reason: String = lines[..i].iter().rev().take_while(|l| l.starts_with("///")).copied().collect();
+        assert!(reason.len() > 70, "{name} has no reason");
+        let counter = COUNTERS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has no counter")).1;
+        assert!(used(name), "{name} is used nowhere");
+        assert!(!counter.contains("::") || used(counter), "{counter} is counted nowhere");
+        bounds += 1;
+    }
+    assert_eq!(bounds, COUNTERS.len(), "a counter without a bound");
+    for limit in ringfence_core::limits::Limit::ALL {
+        assert!(used(&format!("Limit::{limit:?}")) && limit.about().len() > 20, "{limit:?} is counted nowhere");
+    }
+    let output = fs::read_to_string(root().join("sensor/daemon/src/output/json.rs")).expect("output");
+    assert!(output.contains("Limit::ALL.iter()") && output.contains("Blind::ALL.iter()"), "the outputs print every one");
 }

@@ -14,6 +14,7 @@ pub mod dhcp;
 pub mod dns;
 pub mod frame;
 pub mod host;
+pub mod hostile;
 pub mod http;
 pub mod lab;
 pub mod mmtls;

@@ -21,18 +21,42 @@ pub struct Inserted {
 #[derive(Clone, Debug, Default)]
 pub struct Assembler {
     start: u64,
-    /// Bytes before `head` in `window` are consumed and wait for the next compaction.
+    /// Bytes before `head` in `window` are consumed: the latest of them stay as history.
     head: usize,
     window: Vec<u8>,
     filled: Vec<Span>,
     bytes_max: usize,
     ranges_max: usize,
+    history_max: usize,
 }
 
 impl Assembler {
     /// An empty window of at most `bytes_max` bytes in at most `ranges_max` separate ranges, starting at `start`.
     pub const fn new(start: u64, bytes_max: usize, ranges_max: usize) -> Self {
-        Assembler { start, head: 0, window: Vec::new(), filled: Vec::new(), bytes_max, ranges_max }
+        Assembler { start, head: 0, window: Vec::new(), filled: Vec::new(), bytes_max, ranges_max, history_max: 0 }
+    }
+
+    /// Keeps the latest consumed bytes, at most so many: a copy of them that differs is reported as well.
+    pub const fn with_history(mut self, bytes: usize) -> Self {
+        self.history_max = bytes;
+        self
+    }
+
+    /// Nothing more is to be held against consumed bytes.
+    pub fn forget_history(&mut self) {
+        self.history_max = 0;
+        self.drop_history(0);
+    }
+
+    /// Drops consumed bytes but for the latest `keep`.
+    fn drop_history(&mut self, keep: usize) {
+        if self.filled.is_empty() && keep == 0 {
+            self.window = Vec::new();
+            self.head = 0;
+        } else if self.head > keep {
+            self.window.drain(..self.head - keep);
+            self.head = keep;
+        }
     }
 
     /// The absolute offset of the first byte that was not consumed.
@@ -86,6 +110,7 @@ impl Assembler {
     pub fn insert(&mut self, offset: u64, bytes: &[u8]) -> Inserted {
         let mut done = Inserted::default();
         let skip = self.start.saturating_sub(offset);
+        done.conflict = self.contradicts_history(skip, bytes);
         let bytes = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)).unwrap_or(&[]);
         if bytes.is_empty() {
             return done;
@@ -106,10 +131,19 @@ impl Assembler {
             return done;
         }
         self.grow(span.1);
-        done.conflict = self.write(first, last, span, bytes);
+        done.conflict |= self.write(first, last, span, bytes);
         let merged = self.filled.get(first..last).unwrap_or(&[]).iter().fold(span, |m, s| (m.0.min(s.0), m.1.max(s.1)));
         self.filled.splice(first..last, [merged]);
         done
+    }
+
+    /// Whether bytes that begin `back` before the start differ from what was consumed there, as far as that is still known.
+    fn contradicts_history(&self, back: u64, bytes: &[u8]) -> bool {
+        let Ok(back) = usize::try_from(back) else { return false };
+        let known = back.min(self.head).min(self.history_max);
+        let unknown = back - known;
+        let old = self.window.get(self.head.saturating_sub(known)..self.head).unwrap_or(&[]);
+        old.iter().zip(bytes.get(unknown..).unwrap_or(&[])).any(|(a, b)| a != b)
     }
 
     /// Writes those parts of `bytes` that no span in `first..last` covers; says whether a covered part differs.
@@ -128,9 +162,8 @@ impl Assembler {
     }
 
     fn grow(&mut self, end: usize) {
-        if self.head > 0 && self.head + end > self.window.len() {
-            self.window.drain(..self.head);
-            self.head = 0;
+        if self.head + end > self.window.len() {
+            self.drop_history(self.history_max);
         }
         if self.head + end > self.window.len() {
             self.window.resize(self.head + end, 0);
@@ -139,16 +172,22 @@ impl Assembler {
 
     /// Takes `count` bytes off the front; more than are readable skips a gap and drops what lies before the new start.
     pub fn consume(&mut self, count: usize) {
+        let seen = count <= self.contiguous();
         self.start = self.start.saturating_add(count as u64);
         self.filled.retain_mut(|span| {
             *span = (span.0.saturating_sub(count), span.1.saturating_sub(count));
             span.1 > 0
         });
-        if self.filled.is_empty() {
-            self.window = Vec::new();
-            self.head = 0;
-        } else {
-            self.head = (self.head + count).min(self.window.len());
+        self.head = (self.head + count).min(self.window.len());
+        // What was never seen is no history.
+        if !seen {
+            self.drop_history(0);
+        } else if self.filled.is_empty() {
+            self.window.truncate(self.head);
+            self.drop_history(self.history_max);
+            if self.window.capacity() > 4 * self.history_max {
+                self.window.shrink_to_fit();
+            }
         }
     }
 
@@ -201,6 +240,33 @@ mod tests {
         a.consume(100);
         assert!(a.is_empty());
         assert_eq!((a.start(), a.held()), (105, 0));
+    }
+
+    #[test]
+    fn consumed_bytes_are_held_against_later_copies() {
+        let mut a = Assembler::new(100, 1000, 8).with_history(6);
+        a.insert(100, b"abcdefgh");
+        a.consume(8);
+        for (offset, bytes, conflict) in [
+            (104, &b"efgh"[..], false),
+            (104, b"efXh", true),
+            (100, b"XXcdefgh", false),
+            (100, b"abcdefgX", true),
+            (106, b"ghij", false),
+            (106, b"Xhij", true),
+            (90, b"X", false),
+        ] {
+            assert_eq!(a.clone().insert(offset, bytes).conflict, conflict, "{offset} {}", bytes.escape_ascii());
+        }
+        a.insert(108, b"ijkl");
+        a.insert(114, b"op");
+        a.consume(4);
+        assert!(a.insert(110, b"kX").conflict && a.held() < 100);
+        assert_eq!((a.skip_gap(), a.readable()), (2, &b"op"[..]));
+        assert!(!a.clone().insert(112, b"??").conflict, "what was never seen is no history");
+        a.consume(2);
+        a.forget_history();
+        assert_eq!((a.held(), a.insert(114, b"XX").conflict), (0, false));
     }
 
     /// The naive model: one optional byte per offset.

@@ -41,7 +41,7 @@ pub fn frame(data: &[u8]) {
 
 /// TLS records of both directions, and every preamble before them.
 pub fn tls(data: &[u8]) {
-    dialogue::stream(&[&tls::TLS, find("preamble")], data);
+    dialogue::stream(&[&tls::TLS, find("preamble")], data, |_| true);
 }
 
 /// QUIC and DTLS datagrams of both directions.
@@ -51,18 +51,19 @@ pub fn quic(data: &[u8]) {
 
 /// MMTLS streams, and those of QQ beside them.
 pub fn mmtls(data: &[u8]) {
-    dialogue::stream(&[&mmtls::MMTLS, find("qq")], data);
+    // In mid-stream records are looked for where segments begin: what is found there depends on how it was cut.
+    dialogue::stream(&[&mmtls::MMTLS, find("qq")], data, |line| !line.contains("mmtls.framing"));
 }
 
 /// HTTP requests and replies.
 pub fn http(data: &[u8]) {
-    dialogue::stream(&[&http::HTTP], data);
+    dialogue::stream(&[&http::HTTP], data, |_| true);
 }
 
 /// DNS, NetBIOS name service: as datagrams, and as a stream when the first byte is odd.
 pub fn dns(data: &[u8]) {
     match data.split_first() {
-        Some((kind, rest)) if kind & 1 == 1 => dialogue::stream(&[find("dns")], rest),
+        Some((kind, rest)) if kind & 1 == 1 => dialogue::stream(&[find("dns")], rest, |_| true),
         Some((_, rest)) => dialogue::datagrams(&[find("netbios"), find("dns")], rest),
         None => {}
     }

@@ -10,22 +10,22 @@ pub const DECODE_DEPTH_MAX: usize = 24;
 /// (RFC 8446 section 4: a handshake message is at most 2^24 bytes, no client in use sends more than 20 KiB) and head room.
 pub const STREAM_BYTES_MAX: usize = 80 * 1024;
 
-/// Out-of-order ranges that one stream direction may hold.
+/// Out-of-order ranges that one stream direction may hold: a hello of 64 KiB in segments of 140 bytes, every second one first.
 pub const STREAM_RANGES_MAX: usize = 512;
 
-/// Bytes that all streams of a worker may hold together.
+/// Bytes that all streams of a worker may hold together: 16,000 hellos of 2 KiB under way, half of what a worker may take.
 pub const STREAMS_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Flows that a worker follows at the same time.
+/// Flows that a worker follows at the same time: 1 Gbit/s of office traffic has about 20,000; at some 300 bytes each they are small.
 pub const FLOWS_MAX: usize = 65_536;
 
 /// How long a flow without traffic is remembered. MMTLS heartbeats come up to 10 minutes apart: less would split one login.
 pub const FLOW_IDLE: Duration = Duration::from_secs(15 * 60);
 
-/// How long a flow whose protocol is not decided yet is kept without traffic.
+/// How long the bytes of a flow whose protocol is not decided yet are kept without traffic: retransmissions end before (RFC 6298).
 pub const UNDECIDED_IDLE: Duration = Duration::from_secs(60);
 
-/// Payload segments of one direction after which an undecided flow is given up.
+/// Payload segments of one direction after which an undecided flow is given up: every protocol that is known says what it is earlier.
 pub const PROBE_SEGMENTS_MAX: u8 = 24;
 
 /// Bytes before a handed-over protocol (STARTTLS, CONNECT, SOCKS, PROXY) in which a ClientHello is looked for.
@@ -43,25 +43,25 @@ pub const QUIC_RANGES_MAX: usize = 256;
 /// Initial packets of one QUIC connection that are opened: each costs an AEAD operation (about 6 us).
 pub const QUIC_INITIALS_MAX: u16 = 32;
 
-/// Names and addresses taken from one DNS message.
+/// Names and addresses taken from one DNS message: one of 4,096 bytes, the largest common EDNS size, holds fewer (RFC 6891).
 pub const DNS_RECORDS_MAX: usize = 256;
 
 /// Inflated bytes of one newgetdns reply: real ones are below 16 KiB; a bomb is cut here.
 pub const INFLATE_MAX: usize = 128 * 1024;
 
-/// HTTP header bytes of one message.
+/// HTTP header bytes of one message: common servers refuse more than 8 KiB.
 pub const HTTP_HEAD_MAX: usize = 16 * 1024;
 
-/// IP datagrams under reassembly in one worker.
+/// IP datagrams under reassembly in one worker: a busy link has a few dozen at once.
 pub const FRAGMENTS_MAX: usize = 1_024;
 
-/// Bytes that all datagrams under reassembly may hold together.
+/// Bytes that all datagrams under reassembly may hold together: a hundred of the largest.
 pub const FRAGMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How long a datagram waits for its fragments (RFC 1122 section 3.3.2: 60 to 120 s; 30 s as Linux does).
 pub const FRAGMENT_IDLE: Duration = Duration::from_secs(30);
 
-/// Addresses that the correlator holds as learned.
+/// Addresses that the correlator holds as learned: an app's names lead to a few hundred a day.
 pub const LEARNED_MAX: usize = 16_384;
 
 /// Segments that are derived where none is configured: as many as there are VLAN ids, and room for prefixes. An attacker can make
@@ -71,7 +71,7 @@ pub const SEGMENTS_DERIVED_MAX: usize = 8_192;
 /// Places (a network behind an interface, VLANs and tunnels) whose coverage is counted apart: as many as segments can be derived.
 pub const PLACES_MAX: usize = 8_192;
 
-/// Devices that identity holds.
+/// Devices that identity holds: a large campus has half as many; random source addresses have no end.
 pub const DEVICES_MAX: usize = 131_072;
 
 /// Sightings that identity holds: a device with a sign makes one for each minute in which it opens a flow that matters. A million are
@@ -113,6 +113,7 @@ limits! {
     TlsHello, "tls-hello", "A TLS handshake message was larger than is kept.";
     QuicCrypto, "quic-crypto", "A QUIC connection's CRYPTO data went beyond what is kept.";
     QuicInitials, "quic-initials", "A QUIC connection had more Initial packets than are opened.";
+    Preamble, "preamble", "Nothing that could be TLS came within what is searched before it (CONNECT, SOCKS, STARTTLS).";
     DnsRecords, "dns-records", "A DNS message had more records than are read.";
     Inflate, "inflate", "A compressed body was larger than is inflated.";
     HttpHead, "http-head", "An HTTP header was larger than is read.";

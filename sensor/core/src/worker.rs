@@ -169,6 +169,7 @@ impl Worker {
             self.close(flow, output);
         }
         self.tally.fragments_lost(self.fragments.expire(now));
+        (0..self.fragments.crowded_out()).for_each(|_| self.tally.limit(Limit::Fragments));
         if self.tally.frames.is_multiple_of(SWEEP_EVERY) {
             self.sweep(now);
         }

@@ -304,6 +304,8 @@ fn tzsp<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Option<Layer<'a>> {
         let (tag, after) = u8(rest)?;
         rest = match tag {
             0 => after,
+            // Something must follow that can be a frame.
+            1 if after.len() < 14 => return None,
             1 => {
                 gathered.hop(Hop::Tzsp);
                 return match protocol {

@@ -3,7 +3,7 @@
 //! What comes before TLS is known by its first bytes, from either end. Then both directions are searched for a ClientHello, bounded,
 //! and handed over there. The wrapper itself is not parsed: what it says is the sender's word, while a hello is a hello.
 
-use crate::limits::PREAMBLE_BYTES_MAX;
+use crate::limits::{Limit, PREAMBLE_BYTES_MAX};
 use crate::record::Sink;
 
 use super::{Carrier, Direction, Dissector, DissectorDef, Input, Probe, Progress};
@@ -154,7 +154,7 @@ struct Preamble {
 }
 
 impl Dissector for Preamble {
-    fn read(&mut self, input: &Input<'_>, _sink: &mut dyn Sink) -> Progress {
+    fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
         let [forward, backward] = &mut self.seen;
         let seen = if input.direction == Direction::Forward { forward } else { backward };
         let (passed, found) = hello_at(input.bytes);
@@ -162,7 +162,11 @@ impl Dissector for Preamble {
             return Progress::HandOver { consumed: passed };
         }
         *seen = seen.saturating_add(passed);
-        if *seen > PREAMBLE_BYTES_MAX || input.at_end {
+        if *seen > PREAMBLE_BYTES_MAX {
+            sink.limit(Limit::Preamble);
+            return Progress::Done;
+        }
+        if input.at_end {
             return Progress::Done;
         }
         Progress::Continue { consumed: passed, need: input.bytes.len() - passed + 1 }

@@ -43,11 +43,13 @@ pub struct Fragments {
     partial: ExpiringMap<Key, Partial>,
     held: usize,
     lost: u64,
+    /// Datagrams that left because there was no room.
+    crowded_out: u64,
 }
 
 impl Default for Fragments {
     fn default() -> Self {
-        Fragments { partial: ExpiringMap::new(FRAGMENTS_MAX, FRAGMENT_IDLE), held: 0, lost: 0 }
+        Fragments { partial: ExpiringMap::new(FRAGMENTS_MAX, FRAGMENT_IDLE), held: 0, lost: 0, crowded_out: 0 }
     }
 }
 
@@ -63,6 +65,7 @@ impl Fragments {
         if self.partial.peek(&key).is_none() {
             let fresh = Partial { window: Assembler::new(0, DATAGRAM_MAX, RANGES_MAX), protocol: None, length: None, refused: false };
             if let Some((_, old)) = self.partial.insert(key, fresh, now) {
+                self.crowded_out += 1;
                 self.give_up(&old);
             }
         }
@@ -79,9 +82,15 @@ impl Fragments {
         }
         while self.held > FRAGMENTS_BYTES_MAX {
             let (_, old) = self.partial.pop_oldest()?;
+            self.crowded_out += 1;
             self.give_up(&old);
         }
         None
+    }
+
+    /// How many datagrams had to leave because there was no room, since the last call.
+    pub fn crowded_out(&mut self) -> u64 {
+        std::mem::take(&mut self.crowded_out)
     }
 
     /// Forgets datagrams that waited too long; how many were lost since the last call.
@@ -178,6 +187,7 @@ mod tests {
             assert_eq!(table.push(at(0), V4, V4, &fragment(id, 0, true, &[0; 1_480])), None);
         }
         assert!(table.held() <= FRAGMENTS_BYTES_MAX && table.partial.len() <= FRAGMENTS_MAX);
+        assert!((3_900..5_000).contains(&table.crowded_out()) && table.crowded_out() == 0);
         assert_eq!(table.expire(at(31)), 1 + 5_000);
         assert_eq!(table.held(), 0);
     }

@@ -11,6 +11,9 @@ use crate::time::Timestamp;
 /// Offsets of a stream whose beginning was not seen start here, so that earlier segments still have one.
 const MIDSTREAM_START: u64 = 1 << 33;
 
+/// Consumed bytes that are kept until a reader has understood them, to tell a copy that differs: a large hello.
+const HISTORY_MAX: usize = 4 * 1024;
+
 /// How long bytes wait behind a gap before the gap is taken as lost: a retransmission comes within seconds.
 const GAP_PATIENCE: Duration = Duration::from_secs(8);
 
@@ -75,7 +78,7 @@ impl Default for Half {
         Half {
             base: None,
             alternate: None,
-            window: Assembler::new(0, STREAM_BYTES_MAX, STREAM_RANGES_MAX),
+            window: Assembler::new(0, STREAM_BYTES_MAX, STREAM_RANGES_MAX).with_history(HISTORY_MAX),
             opened: false,
             begun: false,
             fin: None,
@@ -112,10 +115,16 @@ impl Half {
         self.window.consume(count);
     }
 
+    /// A reader has understood what was consumed: no later copy of it matters.
+    pub fn forget_history(&mut self) {
+        self.window.forget_history();
+    }
+
     /// Forgets what is held; the next segment begins anew.
     pub fn discard(&mut self) {
         let held = self.window.end().saturating_sub(self.window.start());
         self.consume(usize::try_from(held).unwrap_or(usize::MAX));
+        self.window.forget_history();
         self.gap_since = None;
     }
 
@@ -150,7 +159,10 @@ impl Half {
         if segment.fin {
             self.fin = Some(offset.saturating_add(segment.bytes.len() as u64));
         }
-        let inserted = self.window.insert(offset, segment.bytes);
+        // A keep-alive may carry an octet of garbage from before the window (RFC 1122 section 4.2.3.6).
+        let keep_alive = segment.bytes.len() == 1 && offset.saturating_add(1) == self.window.start();
+        let mut inserted = self.window.insert(offset, segment.bytes);
+        inserted.conflict &= !keep_alive;
         let limit = match (inserted.beyond, inserted.scattered) {
             (true, _) => Some(Limit::StreamBytes),
             (_, true) => Some(Limit::StreamRanges),
@@ -188,7 +200,7 @@ impl Half {
         let base = match self.base {
             Some(base) => base,
             None => {
-                self.window = Assembler::new(MIDSTREAM_START, STREAM_BYTES_MAX, STREAM_RANGES_MAX);
+                self.window = Assembler::new(MIDSTREAM_START, STREAM_BYTES_MAX, STREAM_RANGES_MAX).with_history(HISTORY_MAX);
                 *self.base.insert(seq.wrapping_sub(low32(MIDSTREAM_START)))
             }
         };

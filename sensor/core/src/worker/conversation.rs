@@ -196,7 +196,11 @@ impl Conversation {
             return self.probe(flow, direction, ts, emitter);
         }
         let Some(reader) = dissector else { return Next::Wait };
+        emitter.tally.show(input.bytes.len());
         let progress = reader.read(&input, &mut emitter.on(flow, &input));
+        if std::mem::take(&mut flow.state.marks.said) {
+            self.halves.iter_mut().for_each(Half::forget_history);
+        }
         self.apply(direction, progress)
     }
 
@@ -290,6 +294,7 @@ impl Conversation {
             }
         }
         let Some(reader) = &mut self.dissector else { return Next::Wait };
+        emitter.tally.show(bytes.len());
         match reader.read(&input, &mut emitter.on(flow, &input)) {
             Progress::FlowDone => Next::Decided,
             Progress::HandOver { .. } => {

@@ -241,6 +241,9 @@ impl FlowSink<'_, '_, '_> {
 
 impl Sink for FlowSink<'_, '_, '_> {
     fn emit(&mut self, record: &dyn Record) {
+        if let Some(flow) = &mut self.flow {
+            flow.state.marks.said = true;
+        }
         self.settle_client(record);
         self.show(record);
         self.sign(record);

@@ -87,6 +87,8 @@ pub(super) struct Marks {
     pub(super) cut: u32,
     /// A dissector recognised it.
     pub(super) dissected: bool,
+    /// A dissector said something since this was last asked.
+    pub(super) said: bool,
 }
 
 impl Marks {

@@ -34,6 +34,8 @@ pub struct Tally {
     pub watched_nanos: u64,
     /// Pauses longer than an hour, or steps back.
     pub clock_steps: u64,
+    /// Bytes that were shown to dissectors, each as often as it was shown: much more than there were is work that somebody made.
+    pub shown: u64,
     /// What could not be judged.
     pub blind: BTreeMap<Blind, u64>,
     /// Limits that were hit.
@@ -79,6 +81,11 @@ impl Tally {
             self.limit(Limit::DecodeDepth);
             self.blind(Blind::TooDeep);
         }
+    }
+
+    /// Bytes are shown to a dissector.
+    pub(super) fn show(&mut self, bytes: usize) {
+        self.shown = self.shown.saturating_add(bytes as u64);
     }
 
     pub(super) fn bound(&mut self, flow: &mut Flow<FlowState>) {
@@ -141,6 +148,7 @@ impl Tally {
             flows: self.flows,
             flows_tcp: self.flows_tcp,
             dissected: self.dissected,
+            shown: self.shown,
             span: self.span,
             watched_nanos: self.watched_nanos,
             clock_steps: self.clock_steps,

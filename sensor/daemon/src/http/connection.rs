@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+
+use crate::metrics::Connections;
 
 /// Connections at once; each holds about 20 KiB.
 pub const CONNECTIONS_MAX: usize = 256;
@@ -32,19 +34,10 @@ const HEAD_BYTES_MAX: usize = 16 * 1_024;
 /// Header lines of a request.
 const HEADERS_MAX: usize = 64;
 
-/// What the metrics say about connections.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Open now.
-    pub open: AtomicU64,
-    /// Closed because others wanted in.
-    pub evicted: AtomicU64,
-}
-
 /// The connections that are open.
 pub struct Slots {
     table: Mutex<Table>,
-    counts: Arc<Counts>,
+    counts: Arc<Connections>,
 }
 
 #[derive(Default)]
@@ -69,7 +62,7 @@ pub struct Slot {
 
 impl Slots {
     /// No connection yet.
-    pub fn new(counts: Arc<Counts>) -> Arc<Self> {
+    pub fn new(counts: Arc<Connections>) -> Arc<Self> {
         Arc::new(Slots { table: Mutex::default(), counts })
     }
 

@@ -28,7 +28,6 @@ use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
 pub use crate::control::{Control, Rejudged, ReloadReport};
-pub use connection::Counts as ConnectionCounts;
 pub use error::HttpError;
 pub use openapi::document;
 pub use server::{Handle, Server};

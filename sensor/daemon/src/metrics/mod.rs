@@ -8,13 +8,12 @@ mod scrape;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::http::ConnectionCounts;
 use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
@@ -44,13 +43,22 @@ pub struct Family {
     fill: fn(&Scrape<'_>, &mut Samples),
 }
 
+/// The server's connections.
+#[derive(Debug, Default)]
+pub struct Connections {
+    /// Open now.
+    pub open: AtomicU64,
+    /// Closed because others wanted in.
+    pub evicted: AtomicU64,
+}
+
 /// Renders metrics, and counts what nobody else counts: requests.
 #[derive(Debug)]
 pub struct Metrics {
     pseudonyms: Pseudonyms,
     /// Route and status; both come from tables.
     requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
-    connections: Arc<ConnectionCounts>,
+    connections: Arc<Connections>,
 }
 
 impl Metrics {
@@ -65,7 +73,7 @@ impl Metrics {
     }
 
     /// Where the server counts connections.
-    pub fn connections(&self) -> Arc<ConnectionCounts> {
+    pub fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.connections)
     }
 

@@ -1,3 +1,5 @@
+//! The exposition, checked by promtool, and against what may not be in it.
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};

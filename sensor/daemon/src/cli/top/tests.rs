@@ -1,3 +1,5 @@
+//! What stands on the screen, for snapshots made by hand.
+
 use super::screen::whole;
 use super::snapshot::{Alarm, Coverage, Device, Finding, Ring, Segment, Snapshot};
 use super::tone::ansi;
