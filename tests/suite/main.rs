@@ -1,6 +1,9 @@
 //! Every test that spans the two product crates.
 
 mod broken;
+mod capture_fanout;
+mod capture_live;
+mod capture_space;
 mod carriage;
 mod cases;
 mod coverage;

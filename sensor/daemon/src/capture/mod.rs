@@ -1,4 +1,4 @@
-//! Where frames come from: capture files now, interfaces beside them, all behind [`Source`].
+//! Where frames come from: capture files and interfaces, all behind [`Source`].
 //!
 //! What is an error and what a warning: an input that cannot be opened or read is an error (exit 66, 77), and so is one that is no
 //! capture at all: empty, foreign, of an unknown version, cut inside its header (65). Once the header is read, every whole frame is
@@ -27,6 +27,7 @@ mod samples;
 
 pub use error::{Broken, CaptureError, Loss, Warning};
 pub use file::{FileSource, Files, Options};
+pub use live::{Filter, Link, LinkState, LinkView, Live, LiveOptions};
 pub use progress::Meter;
 
 use ringfence_core::decode::Frame;

@@ -129,7 +129,7 @@ pub fn live(
     published: &Published,
     hub: &SyncSender<Batch>,
 ) -> Vec<CaptureError> {
-    let mut outbox = Outbox { hub, waiting: Vec::new(), since: None, batches: 0, lost: 0 };
+    let mut outbox = Outbox { hub, waiting: Vec::new(), since: None, batches: 0, lost: 0, relieved: false };
     let mut pulse = Pulse {
         orders,
         published,
@@ -221,11 +221,13 @@ struct Outbox<'r> {
     since: Option<Instant>,
     batches: u64,
     lost: u64,
+    /// There is nothing more to make room of until the hub takes something: looking for it costs.
+    relieved: bool,
 }
 
 impl Output for Outbox<'_> {
     fn evidence(&mut self, evidence: Evidence) {
-        if self.waiting.len() >= BACKLOG_MAX && !self.relieve() {
+        if self.waiting.len() >= BACKLOG_MAX && (self.relieved || !self.relieve()) {
             self.lost += 1;
             return;
         }
@@ -242,7 +244,7 @@ impl Outbox<'_> {
         let batch = Batch { sent: first, evidence: std::mem::take(&mut self.waiting) };
         match self.hub.try_send(batch) {
             Ok(()) => {
-                self.since = None;
+                (self.since, self.relieved) = (None, false);
                 self.batches += 1;
             }
             Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => self.waiting = batch.evidence,
@@ -256,6 +258,7 @@ impl Outbox<'_> {
             .retain(|e| !matches!(e, Evidence::Contact { .. } | Evidence::Presence { .. } | Evidence::Traffic { ended: false, .. }));
         let gone = before - self.waiting.len();
         self.lost += gone as u64;
+        self.relieved = true;
         gone > 0
     }
 

@@ -2,6 +2,9 @@
 
 mod live;
 
+#[cfg(test)]
+mod tests;
+
 use ringfence_core::correlate::Correlator;
 use ringfence_core::evidence::Evidence;
 use ringfence_core::worker::{Output, Worker};

@@ -1,154 +1,203 @@
-//! One opened libpcap handle with a TPACKET_V3 ring, joined to its group.
+//! An open capture: how it is opened and joined with its sisters, how a frame is read from it, what it counts.
+//!
+//! Must not know when it is opened again.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pcap::{Active, Capture, Error, Packet, Precision};
+use ::pcap::{Active, Capture, Error, Precision};
 use ringfence_core::time::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::interface::{ANY, Presence, presence};
-use super::{LinkState, LiveOptions, fanout, socket};
+use super::filter::message;
+use super::interface::{ANY, Counters, Interface};
+use super::link::{Link, add};
+use super::{LiveOptions, clock, fanout, socket};
 
-/// How long the kernel collects frames in a block before it hands them over.
-const BLOCK_MILLIS: i32 = 50;
+/// After this time the kernel hands over a block that is not full: the latency of a quiet link.
+pub const BLOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// Why an interface cannot be opened.
-#[derive(Debug)]
-pub struct OpenError {
-    /// How the ring stands now.
-    pub state: LinkState,
-    /// What is wrong, and the remedy.
-    pub message: String,
-}
+/// Link layers besides the MTU: two MAC addresses, EtherType, two VLAN tags.
+const LINK_HEADERS: u32 = 22;
 
-/// Frames since the last question.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    pub received: u64,
-    pub dropped: u64,
-}
-
-/// An opened interface.
+/// A capture that delivers.
 pub struct Handle {
     capture: Capture<Active>,
-    waiter: OwnedFd,
-    link_type: u16,
+    /// As the decoder counts link types.
+    pub link_type: u16,
     index: u32,
-    /// libpcap's counts at the last question: they are 32 bits wide and wrap.
-    told: (u32, u32),
+    /// A frame beyond this was merged or not cut yet.
+    long: u32,
+    /// Frames stamped before this may have gone to a sister ring as well.
+    joined: Option<Timestamp>,
+    measure_age: bool,
+    kernel_drops: u32,
+    /// The interface's counters when they were read last; ring 0 alone keeps them.
+    counters: Option<Counters>,
+}
+
+/// Why there is no capture.
+pub enum Unopened {
+    /// It will not work until somebody does something.
+    Refused(String),
+    /// It may work later.
+    NotNow(String),
+}
+
+/// What reading gave.
+pub enum Outcome<'a> {
+    /// A frame.
+    Frame {
+        /// When the kernel saw it.
+        ts: Timestamp,
+        /// What was kept of it.
+        bytes: &'a [u8],
+        /// How long it was.
+        wire_len: u32,
+    },
+    /// A frame that another ring has as well.
+    Skipped,
+    /// There is none now.
+    Empty,
+    /// The capture is broken.
+    Failed(String),
 }
 
 impl Handle {
-    /// Opens the interface and joins its rings.
-    pub fn open(options: &LiveOptions) -> Result<Handle, OpenError> {
-        let name = &options.interface;
-        let index = match presence(name) {
-            Presence::Up(index) => index,
-            Presence::Down(_) => return Err(refuse(LinkState::Down, format!("the interface is down; `ip link set {name} up` raises it"))),
-            Presence::Gone => return Err(refuse(LinkState::Gone, "there is no such interface; `ip -br link` lists them".to_string())),
-        };
-        let mut capture = activate(options).map_err(|error| why(name, &error))?;
-        if let Some(filter) = options.filter.text() {
-            let wrong = |error: Error| refuse(LinkState::Refused, format!("the filter cannot be used: {error}; see pcap-filter(7)"));
-            capture.filter(&filter, true).map_err(wrong)?;
+    /// Opens a capture on an interface that is up.
+    pub fn open(options: &LiveOptions, found: &Interface) -> Result<Self, Unopened> {
+        let name = options.interface.as_str();
+        let clamp = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        let capture = Capture::from_device(name)
+            .map_err(|error| why(&error, name))?
+            .precision(Precision::Nano)
+            .buffer_size(clamp(options.buffer_bytes))
+            .snaplen(clamp(options.snaplen as usize))
+            // libpcap warns about a promiscuous `any`, and the warning would count as a failure.
+            .promisc(options.promiscuous && name != ANY)
+            .immediate_mode(options.immediate)
+            .timeout(clamp(BLOCK_TIMEOUT.as_millis() as usize));
+        let capture = capture.open().map_err(|error| why(&error, name))?;
+        let mut capture = capture.setnonblock().map_err(|error| why(&error, name))?;
+        if let Some(expression) = options.filter.expression() {
+            let refuse = |error| Unopened::Refused(format!("{name}: the filter is none: {}; correct it (pcap-filter(7))", message(&error)));
+            capture.filter(&expression, true).map_err(refuse)?;
         }
-        if options.rings > 1 {
-            let joined = socket::join_fanout(capture.as_fd(), options.fanout_group, &mut fanout::program());
-            joined.map_err(|error| {
-                refuse(LinkState::Refused, format!("the rings cannot be joined: {error}; set `rings = 1` in [capture]"))
-            })?;
-        }
-        let waiter = capture.as_fd().try_clone_to_owned().map_err(|e| refuse(LinkState::Refused, format!("out of descriptors: {e}")))?;
-        let link_type = link_type(capture.get_datalink().0);
-        Ok(Handle { capture, waiter, link_type, index, told: (0, 0) })
+        let joined = if options.rings > 1 { Some(join(&capture, options)?) } else { None };
+        Ok(Handle {
+            link_type: link_type(capture.get_datalink().0),
+            capture,
+            index: found.index,
+            long: if found.mtu == 0 { u32::MAX } else { found.mtu.saturating_add(LINK_HEADERS) },
+            joined,
+            measure_age: true,
+            kernel_drops: 0,
+            counters: (options.ring == 0).then_some(found.counters),
+        })
     }
 
-    /// The next frame; where there is none, waits until there may be one, or the time is over.
-    pub fn take_or_wait(&mut self, time: Duration) -> Result<Option<Packet<'_>>, Error> {
-        match self.capture.next_packet() {
-            Ok(packet) => Ok(Some(packet)),
-            Err(Error::TimeoutExpired) => {
-                wait(&self.waiter, time);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The number in the LINKTYPE registry.
-    pub fn link_type(&self) -> u16 {
-        self.link_type
-    }
-
-    /// The number of the interface that was opened.
+    /// The kernel's number of the interface that this is open on.
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// Frames since the last question.
-    pub fn counts(&mut self) -> Counts {
-        let Ok(stat) = self.capture.stats() else { return Counts::default() };
-        let (received, dropped) = std::mem::replace(&mut self.told, (stat.received, stat.dropped));
-        Counts { received: stat.received.wrapping_sub(received).into(), dropped: stat.dropped.wrapping_sub(dropped).into() }
+    /// Waits for frames; false when none arrived in this time.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        let timeout = Timespec { tv_sec: at_most.as_secs().cast_signed(), tv_nsec: at_most.subsec_nanos().into() };
+        let mut fds = [PollFd::new(&self.capture, PollFlags::IN)];
+        !matches!(poll(&mut fds, Some(&timeout)), Ok(0))
+    }
+
+    /// Asks that the age of the next frame be measured.
+    pub fn measure_age(&mut self) {
+        self.measure_age = true;
+    }
+
+    /// The next frame, if there is one now.
+    #[inline]
+    pub fn next(&mut self, link: &Link) -> Outcome<'_> {
+        let packet = match self.capture.next_packet() {
+            Ok(packet) => packet,
+            Err(Error::TimeoutExpired | Error::NoMorePackets) => return Outcome::Empty,
+            Err(error) => return Outcome::Failed(message(&error)),
+        };
+        // With nanosecond precision the microseconds' field holds nanoseconds.
+        let (secs, nanos) = (packet.header.ts.tv_sec.cast_unsigned(), packet.header.ts.tv_usec.cast_unsigned());
+        let ts = Timestamp::from_secs_nanos(secs, nanos);
+        if let Some(joined) = self.joined {
+            if ts < joined {
+                return Outcome::Skipped;
+            }
+            self.joined = None;
+        }
+        let wire_len = packet.header.len;
+        add(&link.received, 1);
+        add(&link.received_bytes, u64::from(wire_len));
+        link.last_frame.store(ts.nanos(), Relaxed);
+        if wire_len > packet.header.caplen {
+            add(&link.truncated, 1);
+        }
+        if wire_len > self.long {
+            add(&link.oversized, 1);
+        }
+        if self.measure_age {
+            self.measure_age = false;
+            let age = clock().since(ts);
+            link.age.store(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        }
+        Outcome::Frame { ts, bytes: packet.data, wire_len }
+    }
+
+    /// Adds what was dropped since the last call; `now` are the interface's counters, where it can still be asked.
+    pub fn read_counters(&mut self, link: &Link, now: Option<&Counters>) {
+        // Whatever was stamped before the join has come by now; and a clock that went back must not blind the ring.
+        self.joined = None;
+        if let Ok(stats) = self.capture.stats() {
+            add(&link.dropped_kernel, u64::from(stats.dropped.wrapping_sub(self.kernel_drops)));
+            self.kernel_drops = stats.dropped;
+        }
+        if let (Some(before), Some(now)) = (&mut self.counters, now) {
+            add(&link.dropped_nic, now.missed.saturating_sub(before.missed));
+            let passed = |c: &Counters| c.frames.saturating_add(c.sent);
+            add(&link.passed_nic, passed(now).saturating_sub(passed(before)));
+            *before = *now;
+        }
     }
 }
 
-fn activate(options: &LiveOptions) -> Result<Capture<Active>, Error> {
-    let bytes = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-    let inactive = Capture::from_device(options.interface.as_str())?
-        .promisc(options.promiscuous && options.interface != ANY)
-        .snaplen(bytes(options.snaplen as usize))
-        .buffer_size(bytes(options.buffer_bytes))
-        .precision(Precision::Nano)
-        .timeout(BLOCK_MILLIS)
-        .immediate_mode(options.immediate);
-    inactive.open()?.setnonblock()
+/// Joins the fanout group; gives the time from which on every frame comes to one ring only.
+fn join(capture: &Capture<Active>, options: &LiveOptions) -> Result<Timestamp, Unopened> {
+    let group = options.fanout_group;
+    let not_now = |what: &str, error: std::io::Error| {
+        let name = &options.interface;
+        let hint = "is it another program's? give this sensor a group of its own";
+        Unopened::NotNow(format!("{name}: {what} fanout group {group}: {error}; {hint}"))
+    };
+    socket::join_fanout(capture, group).map_err(|error| not_now("cannot join", error))?;
+    socket::set_fanout_program(capture, &fanout::program()).map_err(|error| not_now("cannot give the program to", error))?;
+    Ok(clock())
 }
 
-fn refuse(state: LinkState, message: String) -> OpenError {
-    OpenError { state, message }
+/// What it takes when the system refuses; whether it does, a socket of our own tells better than libpcap's words.
+fn why(error: &Error, interface: &str) -> Unopened {
+    let what = message(error);
+    match socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None) {
+        Err(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => Unopened::Refused(format!(
+            "{interface}: capturing is not permitted: it takes CAP_NET_RAW; run it as the shipped service, as root, or after \
+             `setcap cap_net_raw+ep` on the program"
+        )),
+        _ => Unopened::NotNow(format!("{interface}: {what}")),
+    }
 }
 
-/// What libpcap's refusal means.
-fn why(name: &str, error: &Error) -> OpenError {
-    let text = error.to_string();
-    let lower = text.to_lowercase();
-    if lower.contains("permission") || lower.contains("not permitted") {
-        let help = "start it as root or by systemd: CAP_NET_RAW is needed (`setcap cap_net_raw+ep` on the binary does it too)";
-        return refuse(LinkState::Refused, format!("capturing is not permitted; {help}"));
-    }
-    if lower.contains("not up") || lower.contains("network is down") {
-        return refuse(LinkState::Down, format!("the interface is down; `ip link set {name} up` raises it"));
-    }
-    if lower.contains("no such device") {
-        return refuse(LinkState::Gone, "there is no such interface; `ip -br link` lists them".to_string());
-    }
-    refuse(LinkState::Refused, format!("cannot be captured: {text}"))
-}
-
-/// From libpcap's numbers (DLT) to those of capture files (LINKTYPE), which differ for raw IP.
+/// libpcap's DLT to the LINKTYPE that the decoder counts in, where they differ on Linux (pcap-common.c).
 fn link_type(dlt: i32) -> u16 {
     match dlt {
-        12 | 14 => 101,
+        12 => 101,
+        16 => 106,
+        19 => 106,
+        11 => 100,
         other => u16::try_from(other).unwrap_or(u16::MAX),
-    }
-}
-
-/// The stamp of a frame: with nanosecond precision libpcap puts nanoseconds where microseconds would be.
-pub fn time_of(packet: &Packet<'_>) -> Timestamp {
-    let ts = packet.header.ts;
-    Timestamp::from_secs_nanos(u64::try_from(ts.tv_sec).unwrap_or(0), u64::try_from(ts.tv_usec).unwrap_or(0))
-}
-
-/// Waits until there is something to read, or the time is over. A socket that only reports errors (interface down) would be readable
-/// all the time: then it waits by the clock.
-fn wait(fd: &OwnedFd, time: Duration) {
-    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
-    let found = poll(&mut fds, timeout);
-    let error = fds[0].revents().is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL));
-    if found.is_err() || error {
-        std::thread::sleep(time / 10);
     }
 }
