@@ -113,7 +113,7 @@ pub fn permitted() -> bool {
         if let Some((_, package)) = PROGRAMS.iter().find(|(program, _)| !there(program)) {
             return Some(format!("the package {package} is not installed"));
         }
-        let tried = Namespace::new().and_then(|n| n.ip(&["link add br0 type bridge", "link add a type veth peer name b"]));
+        let tried = Namespace::new().and_then(|n| n.ip(&["link add br0 type bridge", "link add probe0 type veth peer name probe1"]));
         tried.err().map(|e| format!("network namespaces are not permitted here ({e})"))
     });
     if let Some(reason) = reason {
