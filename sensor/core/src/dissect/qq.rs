@@ -111,7 +111,8 @@ impl Dissector for Qq {
                 sink.emit(&Seen(&MSF, "hello"));
                 Progress::FlowDone
             }
-            None => Progress::FlowDone,
+            // The other side may still say it: what a server answers early ends nothing.
+            None => Progress::Done,
         }
     }
 }
@@ -153,6 +154,13 @@ mod tests {
         for piece in [1, 7, 1_400] {
             assert_eq!(tcp(HELLO, piece), ["qq msf=hello"]);
         }
+    }
+
+    #[test]
+    fn an_early_answer_hides_no_hello() {
+        let (head, tail) = HELLO.split_at(18);
+        let seen = Script::tcp(40_000, 14_000).send(head, 18).reply(b"\x00whatever a server says", 22).send(tail, 3).run();
+        assert_eq!(seen, ["qq msf=hello"]);
     }
 
     #[test]
