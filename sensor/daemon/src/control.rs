@@ -35,6 +35,12 @@ pub struct ReloadReport {
 pub struct Rejudged {
     /// Its id: the present one where there is one.
     pub id: String,
+    /// Its device, by key (`mac:...`, `reg:...`, `addr:...`).
+    pub device: String,
+    /// The app.
+    pub app: String,
+    /// The segment.
+    pub segment: String,
     /// The verdict before; `none` when there was none.
     pub before: &'static str,
     /// The verdict after; `none` when there is none.

@@ -17,7 +17,7 @@ use ringfence_core::worker::Worker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::capture::live::{Filter, Link, Live, LiveOptions};
+use crate::capture::live::{Filter, Link, LinkState, Live, LiveOptions};
 use crate::cli::Exit;
 use crate::config::Service;
 use crate::http::{self, Context, Server};
@@ -31,6 +31,9 @@ use crate::ring::{self, Batch, Orders, Published};
 use crate::sandbox;
 use crate::state::State;
 use crate::store::Store;
+
+/// A ring says how it stands within this time: buffers are allocated meanwhile.
+const OPENED: Duration = Duration::from_secs(10);
 
 /// A ring that has taken no step for so long is stuck.
 const STUCK: Duration = Duration::from_secs(10);
@@ -83,11 +86,13 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
     let parts =
         Parts { correlator, store, state: Arc::clone(&state), orders: Arc::clone(&orders), rings: handles.clone(), loaded: loaded.clone() };
     let hub = Hub::new(parts).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
+    let watched = handles.clone();
     let hub = spawn("hub", move || run_hub(hub, &evidence, &commands, &handles))?;
     let http = server.map(|server| serve(server, &service, &state, &remote, &key, &orders.stop));
     let files = reload::watch_files(loaded.paths.clone(), loaded.config.files.clone(), Arc::clone(&orders.stop), remote.clone());
-    notify::ready(&format!("watching {}", service.capture.interfaces.join(", ")));
-    eprintln!("ringfence: watching {}", service.capture.interfaces.join(", "));
+    let watching = watching(&watched);
+    notify::ready(&watching);
+    eprintln!("ringfence: {watching}");
     wait(signals, &remote);
     drain(&service, &orders, rings, hub);
     if let Some(http) = http {
@@ -108,8 +113,9 @@ fn check(service: &Service) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The state directory: made for its owner alone.
+/// The state directory, made for its owner alone, as is every file that will be made in it.
 fn prepare(dir: &Path) -> Result<(), StartError> {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let refuse = |error| {
         StartError::new(
             Exit::Permission,
@@ -239,6 +245,24 @@ fn correlator(loaded: &Loaded) -> Correlator {
     let identity = Identity::new(loaded.config.register());
     let interfaces = loaded.config.service.capture.interfaces.clone();
     Correlator::new(Arc::clone(&loaded.set), loaded.config.policy.clone(), identity, interfaces)
+}
+
+/// Waits until every ring has opened its interface or said why it cannot, and tells it: ready means that frames are taken.
+fn watching(rings: &[RingHandle]) -> String {
+    let deadline = Instant::now() + OPENED;
+    let stands = |ring: &RingHandle| {
+        let view = ring.link.view();
+        view.state != LinkState::Waiting || view.error.is_some()
+    };
+    while !rings.iter().all(stands) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let views = rings.iter().map(|ring| ring.link.view()).filter(|view| view.ring == 0);
+    let (open, closed): (Vec<_>, Vec<_>) = views.partition(|view| view.state == LinkState::Capturing);
+    let closed = closed.into_iter().map(|view| view.error.unwrap_or_else(|| format!("{} does not open", view.interface)));
+    let open = open.into_iter().map(|view| view.interface).collect::<Vec<_>>().join(", ");
+    let open = if open.is_empty() { "blind: no interface is captured from".to_string() } else { format!("watching {open}") };
+    std::iter::once(open).chain(closed).collect::<Vec<_>>().join("; ")
 }
 
 fn run_hub(hub: Hub, evidence: &Receiver<Batch>, commands: &Receiver<Command>, rings: &[RingHandle]) {

@@ -4,12 +4,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use owo_colors::Style;
 use ringfence_core::policy::{Policy, Segment};
-use unicode_width::UnicodeWidthStr;
 
 use super::safe::printable;
-use super::{Exit, Failure, Terminal, problems};
+use super::{Exit, Failure, Terminal, problems, table};
 use crate::config::{Config, apps_of};
 use crate::rules_store::RulesStore;
 
@@ -63,9 +61,9 @@ fn overview(config: &Config, apps: &[String], terminal: &Terminal, out: &mut dyn
     let designated = policy.register.devices().filter(|d| d.designated).count();
     let (devices, lines) = (policy.register.devices().count(), policy.lines.len());
     writeln!(out, "{devices} devices in the register, {designated} designated; {lines} policy lines, then the defaults of each class")?;
-    table(segments(policy), terminal, out)?;
-    table(statuses(policy, apps), terminal, out)?;
-    table(waivers(policy), terminal, out)?;
+    for rows in [segments(policy), statuses(policy, apps), waivers(policy)] {
+        write!(out, "{}", table::text(&rows, terminal))?;
+    }
     writeln!(out)
 }
 
@@ -74,7 +72,7 @@ fn segments(policy: &Policy) -> Vec<Vec<String>> {
         let selectors: Vec<String> = s.selectors.iter().map(|s| printable(s.to_string().as_bytes())).collect();
         vec![s.name.to_string(), s.class.name().to_string(), selectors.join(", ")]
     };
-    headed(&["segment", "class", "what belongs to it"], policy.segments.all().map(row))
+    table::headed(&["segment", "class", "what belongs to it"], policy.segments.all().map(row))
 }
 
 fn statuses(policy: &Policy, apps: &[String]) -> Vec<Vec<String>> {
@@ -85,7 +83,7 @@ fn statuses(policy: &Policy, apps: &[String]) -> Vec<Vec<String>> {
     };
     let row = |s: &Segment| std::iter::once(s.name.to_string()).chain(apps.iter().map(|app| status(app, s))).collect();
     let header: Vec<&str> = std::iter::once("segment").chain(apps.iter().map(String::as_str)).collect();
-    headed(&header, policy.segments.all().map(row))
+    table::headed(&header, policy.segments.all().map(row))
 }
 
 fn waivers(policy: &Policy) -> Vec<Vec<String>> {
@@ -94,26 +92,5 @@ fn waivers(policy: &Policy) -> Vec<Vec<String>> {
         let span = format!("{} to {}", start.trim_end_matches(" UTC"), end);
         vec![w.id.clone(), w.holders.join(", "), w.apps.join(", "), w.segments.join(", "), span, printable(w.approver.as_bytes())]
     });
-    headed(&["waiver", "holders", "apps", "segments", "valid", "approved by"], rows)
-}
-
-/// A header and rows; nothing when there is no row.
-fn headed(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<Vec<String>> {
-    let mut all = vec![header.iter().map(|h| h.to_string()).collect()];
-    all.extend(rows);
-    if all.len() == 1 { Vec::new() } else { all }
-}
-
-fn table(rows: Vec<Vec<String>>, terminal: &Terminal, out: &mut dyn Write) -> io::Result<()> {
-    let Some(columns) = rows.first().map(Vec::len) else { return Ok(()) };
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.width()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    writeln!(out)?;
-    for (i, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        let line = if i == 0 { terminal.paint(line.trim_end(), Style::new().bold()) } else { line.trim_end().to_string() };
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
+    table::headed(&["waiver", "holders", "apps", "segments", "valid", "approved by"], rows)
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and the table of them.
 
 pub mod check;
+pub mod client;
 pub mod dissect;
 pub mod doctor;
 pub mod exit;
@@ -8,10 +9,12 @@ pub mod explain;
 pub mod fields;
 pub mod generate;
 pub mod problems;
+pub mod reload;
 pub mod rules;
 pub mod run;
 pub mod safe;
 pub mod scan;
+pub mod table;
 pub mod terminal;
 pub mod top;
 
@@ -49,6 +52,7 @@ enum Command {
     Dissect(dissect::Args),
     Explain(explain::Args),
     Check(check::Args),
+    Reload(reload::Args),
     Top(top::Args),
     Doctor(doctor::Args),
     Rules(rules::Args),
@@ -70,6 +74,7 @@ impl Cli {
             Command::Dissect(args) => dissect::run(args, &terminal),
             Command::Explain(args) => explain::run(args, &terminal),
             Command::Check(args) => check::run(args, &terminal),
+            Command::Reload(args) => reload::run(args, &terminal),
             Command::Top(args) => top::run(args, &terminal),
             Command::Doctor(args) => doctor::run(args, &terminal),
             Command::Rules(args) => rules::run(args, &terminal),

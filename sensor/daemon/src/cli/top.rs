@@ -1,6 +1,5 @@
 //! `ringfence top`: what the running sensor sees, live, over its API. It knows nothing but what the API tells.
 
-mod client;
 mod live;
 mod screen;
 mod snapshot;
@@ -10,13 +9,12 @@ mod tone;
 mod tests;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
+use super::client::Sensor;
 use super::{Exit, Failure, Terminal, written};
-use client::Client;
 use snapshot::Snapshot;
 
 /// Show what the running sensor sees, live: findings, segments, rings, alarms
@@ -27,15 +25,8 @@ Examples:
   ringfence top --once                            one screen, for scripts and mails
   ringfence top --url https://sensor.example.org:9477 --token-file token --ca ca.pem")]
 pub struct Args {
-    /// Where the sensor serves its API
-    #[arg(long, default_value = "http://127.0.0.1:9477")]
-    url: String,
-    /// A file with the token that the sensor asks for
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Whom to trust over https, PEM; without it, what the system trusts
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    sensor: Sensor,
     /// Print one screen and end; also when standard output is no terminal
     #[arg(long)]
     once: bool,
@@ -49,7 +40,7 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] when the sensor does not answer or the terminal cannot be used.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let client = Client::new(&args.url, args.token_file.as_deref(), args.ca.as_deref())?;
+    let client = args.sensor.client()?;
     let first = Snapshot::fetch(&client, snapshot::FINDINGS_MAX)?;
     if !args.once && io::stdout().is_terminal() && io::stdin().is_terminal() {
         return live::run(client, first, Duration::from_secs(args.every), terminal).map(|()| Exit::Fine);

@@ -255,6 +255,12 @@ pub struct Alarms {
 pub struct Rejudged {
     /// The finding.
     pub id: String,
+    /// Its device.
+    pub device: String,
+    /// The app.
+    pub app: String,
+    /// The segment.
+    pub segment: String,
     /// Its verdict before.
     pub before: &'static str,
     /// Its verdict after.

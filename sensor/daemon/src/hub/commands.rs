@@ -147,10 +147,14 @@ fn about(f: &Finding) -> (About, (String, &'static str)) {
 }
 
 fn rejudged(before: &Verdicts, after: &Verdicts) -> Vec<Rejudged> {
+    let one = |about: &About, id: &str, before, after| {
+        let (device, app, _, segment) = about.clone();
+        Rejudged { id: id.to_string(), device, app, segment, before, after }
+    };
     let changed = before.iter().filter_map(|(about, (id, was))| {
         let now = after.get(about).map_or("none", |(_, verdict)| *verdict);
-        (now != *was).then(|| Rejudged { id: id.clone(), before: was, after: now })
+        (now != *was).then(|| one(about, id, was, now))
     });
     let new = after.iter().filter(|(about, _)| !before.contains_key(about));
-    changed.chain(new.map(|(_, (id, verdict))| Rejudged { id: id.clone(), before: "none", after: verdict })).collect()
+    changed.chain(new.map(|(about, (id, verdict))| one(about, id, "none", verdict))).collect()
 }

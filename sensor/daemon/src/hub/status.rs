@@ -1,6 +1,6 @@
 //! How the sensor is: gathered every tick from rings, links, correlator and store, and put where readers find it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,9 @@ pub struct RingHandle {
     pub published: Arc<Published>,
 }
 
+/// An alarm by kind and interface.
+type Told = (&'static str, String);
+
 /// What has to be kept from one status to the next.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -42,6 +45,8 @@ pub(super) struct Keeper {
     generation: u64,
     reloads: Reloads,
     health: Health,
+    /// Alarms that were told.
+    told: BTreeSet<Told>,
     /// Segments with their coverage, and when they were worked out.
     segments: (Option<Instant>, Vec<Segment>),
     /// The longest that a batch has waited since the last status.
@@ -56,6 +61,7 @@ impl Keeper {
             generation: 1,
             reloads: Reloads { last_accepted: true, ..Reloads::default() },
             health: Health::new(alarms.into()),
+            told: BTreeSet::new(),
             segments: (None, Vec::new()),
             waited: Duration::ZERO,
         }
@@ -146,11 +152,37 @@ impl Hub {
         let rings = views.iter().map(|(link, ring)| RingSample { link: link.clone(), counts: ring.into() }).collect();
         let sample = Sample { now: at, uptime: keeper.epoch.elapsed(), rings, store_failing, reload_failed };
         let alarms = keeper.health.feed(&sample);
+        let row = |a: crate::health::Alarm| Alarm {
+            kind: a.kind.name(),
+            interface: a.interface.unwrap_or_default(),
+            since: a.since,
+            detail: a.detail,
+        };
+        let alarms: Vec<Alarm> = alarms.into_iter().map(row).collect();
+        self.tell(&alarms);
         alarms
-            .into_iter()
-            .map(|a| Alarm { kind: a.kind.name(), interface: a.interface.unwrap_or_default(), since: a.since, detail: a.detail })
-            .collect()
     }
+
+    /// Alarms that begin and end are news, for the log and for whoever asks later when the sensor was blind.
+    fn tell(&mut self, alarms: &[Alarm]) {
+        let standing: BTreeSet<Told> = alarms.iter().map(|a| (a.kind, a.interface.clone())).collect();
+        let before = std::mem::replace(&mut self.status.told, standing.clone());
+        for alarm in alarms.iter().filter(|a| !before.contains(&(a.kind, a.interface.clone()))) {
+            let text = format!("{}{}: {}", alarm.kind, of(&alarm.interface), alarm.detail);
+            eprintln!("ringfence: ALARM {text}");
+            self.audit("alarm", text);
+        }
+        for (kind, interface) in before.difference(&standing) {
+            let text = format!("{kind}{}", of(interface));
+            eprintln!("ringfence: alarm over: {text}");
+            self.audit("alarm-over", text);
+        }
+    }
+}
+
+/// Whose alarm it is; nothing for the sensor as a whole.
+fn of(interface: &str) -> String {
+    if interface.is_empty() { String::new() } else { format!(" {interface}") }
 }
 
 fn row(link: &LinkView, ring: &RingView) -> Ring {

@@ -54,7 +54,7 @@ impl std::error::Error for StoreError {}
 pub struct Audit {
     /// When.
     pub at: Timestamp,
-    /// What: `start`, `stop`, `reload`, `reload-refused` ...
+    /// What: `start`, `stop`, `reload`, `reload-refused`, `alarm`, `alarm-over`.
     pub action: &'static str,
     /// More about it; no address, no name of a device.
     pub detail: String,

@@ -10,10 +10,10 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use ratatui::{DefaultTerminal, Frame};
 
-use super::client::Client;
 use super::screen;
 use super::snapshot::{FINDINGS_MAX, Snapshot};
 use super::tone::{Pieces, Tone, painted};
+use crate::cli::client::Client;
 use crate::cli::safe::printable;
 use crate::cli::{Exit, Failure, Terminal};
 

@@ -7,7 +7,7 @@ use ringfence_core::policy::Verdict;
 use ringfence_core::time::Timestamp;
 use serde::Deserialize;
 
-use super::client::Client;
+use crate::cli::client::Client;
 use crate::cli::{Failure, word};
 
 /// Findings that are asked for: more than anybody scrolls through.

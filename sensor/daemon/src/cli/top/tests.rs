@@ -4,6 +4,7 @@ use super::screen::whole;
 use super::snapshot::{Alarm, Coverage, Device, Finding, Ring, Segment, Snapshot};
 use super::tone::ansi;
 use super::*;
+use crate::cli::client::Client;
 use unicode_width::UnicodeWidthStr;
 
 fn snapshot() -> Snapshot {

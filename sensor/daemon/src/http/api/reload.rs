@@ -26,7 +26,14 @@ pub(super) fn reload(app: &App, call: &Call) -> Result<Answer, Problem> {
 
 fn shown(report: ReloadReport, dry_run: bool, veil: &Veil) -> wire::Reload {
     let texts = |texts: Vec<String>| texts.iter().map(|t| veil.text(t).into_owned()).collect();
-    let rejudged = |f: &crate::http::Rejudged| wire::Rejudged { id: veil.finding_id(&f.id), before: f.before, after: f.after };
+    let rejudged = |f: &crate::http::Rejudged| wire::Rejudged {
+        id: veil.finding_id(&f.id),
+        device: veil.device_id(&f.device),
+        app: f.app.clone(),
+        segment: veil.text(&f.segment).into_owned(),
+        before: f.before,
+        after: f.after,
+    };
     wire::Reload {
         dry_run,
         generation: report.generation,

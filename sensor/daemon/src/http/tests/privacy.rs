@@ -21,7 +21,14 @@ fn everything(server: &Running) -> String {
 
 fn reported() -> Arc<Obedient> {
     let change = "device canary at 10.10.20.99 with 00:00:5e:00:53:99 is new".to_string();
-    let finding = crate::http::Rejudged { id: tracked(1).finding.id, before: "waived", after: "violation" };
+    let finding = crate::http::Rejudged {
+        id: tracked(1).finding.id,
+        device: tracked(1).finding.device.key,
+        app: "wechat".into(),
+        segment: "lab".into(),
+        before: "waived",
+        after: "violation",
+    };
     Arc::new(Obedient(Ok(ReloadReport { changes: vec![change], findings: vec![finding], ..ReloadReport::default() })))
 }
 

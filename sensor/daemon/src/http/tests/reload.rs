@@ -11,7 +11,14 @@ fn post(server: &Running, query: &str) -> Reply {
 
 #[test]
 fn it_says_what_changed() {
-    let finding = Rejudged { id: "rf-1".into(), before: "waived", after: "violation" };
+    let finding = Rejudged {
+        id: "rf-1".into(),
+        device: "mac:02:00:5e:10:00:01".into(),
+        app: "wechat".into(),
+        segment: "lab".into(),
+        before: "waived",
+        after: "violation",
+    };
     let report = ReloadReport {
         generation: 2,
         changes: vec!["waiver W-1 ended".into()],

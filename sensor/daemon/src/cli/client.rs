@@ -1,14 +1,16 @@
 //! A small client of the sensor's API: one request on one connection, with a bound on time and size.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args as ClapArgs;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HOST};
-use hyper::{Request, Uri};
+use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -17,17 +19,52 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-use crate::cli::safe::printable_up_to;
+use crate::cli::safe::{printable, printable_up_to};
 use crate::cli::{Exit, Failure};
 
 /// An answer must be there after so long.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same where the sensor has to load and judge everything anew.
+const PATIENCE_FOR_WORK: Duration = Duration::from_secs(35);
 /// Bytes of an answer: a page of 200 findings has about 500 kB.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// What the system trusts, on Debian and on Fedora.
 const SYSTEM_ROOTS: &[&str] = &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 /// The port where the URL names none.
 const PORT: u16 = 9477;
+
+/// Which sensor is asked.
+#[derive(Debug, ClapArgs)]
+pub struct Sensor {
+    /// Where the sensor serves its API
+    #[arg(long, default_value = "http://127.0.0.1:9477")]
+    url: String,
+    /// A file with the token that the sensor asks for
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Whom to trust over https, PEM; without it, what the system trusts
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+impl Sensor {
+    /// A client of it.
+    ///
+    /// # Errors
+    /// [`Failure`] when the URL is none, or a file cannot be read.
+    pub fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.url, self.token_file.as_deref(), self.ca.as_deref())
+    }
+}
+
+/// What the sensor has against a request (RFC 9457).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    detail: String,
+    remedy: String,
+    problems: Vec<String>,
+}
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
@@ -71,7 +108,19 @@ impl Client {
     /// # Errors
     /// [`Failure`] when nothing answers, or not with that.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let timed = async { tokio::time::timeout(PATIENCE, self.fetch(path)).await };
+        self.ask(Method::GET, path, PATIENCE)
+    }
+
+    /// What a path answers with when it is to do something, which may take half a minute.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing answers, or it is refused; what is wrong stands in its message, a line each.
+    pub fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::POST, path, PATIENCE_FOR_WORK)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, patience: Duration) -> Result<T, Failure> {
+        let timed = async { tokio::time::timeout(patience, self.fetch(method, path)).await };
         let answer = self.runtime.block_on(timed).map_err(|_| Broken::from("no answer in time"));
         let (status, body) = answer.and_then(|a| a).map_err(|e| self.unreachable(&e))?;
         match status {
@@ -80,26 +129,37 @@ impl Client {
                 Failure::new(Exit::Data, format!("{}{path}: {e}", self.name()), help)
             }),
             401 => Err(Failure::new(Exit::Permission, format!("{} asks for another token", self.name()), "give --token-file".to_string())),
-            _ => Err(Failure::new(Exit::Data, format!("{}{path}: {status} {}", self.name(), printable_up_to(&body, 200)), None)),
+            _ => Err(self.refused(path, status, &body)),
         }
     }
 
-    async fn fetch(&self, path: &str) -> Result<(u16, Bytes), Broken> {
+    fn refused(&self, path: &str, status: u16, body: &[u8]) -> Failure {
+        let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+        if refusal.detail.is_empty() {
+            return Failure::new(Exit::Data, format!("{}{path}: {status} {}", self.name(), printable_up_to(body, 200)), None);
+        }
+        let exit = if refusal.problems.is_empty() { Exit::Unavailable } else { Exit::Config };
+        let lines = refusal.problems.iter().map(|p| format!("\n  {}", printable(p.as_bytes())));
+        let message = lines.fold(printable(refusal.detail.as_bytes()), |text, line| text + &line);
+        Failure::new(exit, message, Some(printable(refusal.remedy.as_bytes())))
+    }
+
+    async fn fetch(&self, method: Method, path: &str) -> Result<(u16, Bytes), Broken> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((bare, self.port)).await?;
         match &self.tls {
-            None => self.exchange(stream, path).await,
-            Some(tls) => self.exchange(tls.connect(ServerName::try_from(bare.to_string())?, stream).await?, path).await,
+            None => self.exchange(stream, method, path).await,
+            Some(tls) => self.exchange(tls.connect(ServerName::try_from(bare.to_string())?, stream).await?, method, path).await,
         }
     }
 
-    async fn exchange<S>(&self, stream: S, path: &str) -> Result<(u16, Bytes), Broken>
+    async fn exchange<S>(&self, stream: S, method: Method, path: &str) -> Result<(u16, Bytes), Broken>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
-        let mut request = Request::get(path).header(HOST, format!("{}:{}", self.host, self.port));
+        let mut request = Request::builder().method(method).uri(path).header(HOST, format!("{}:{}", self.host, self.port));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
