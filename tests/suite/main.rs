@@ -23,4 +23,5 @@ mod oracle;
 mod privacy;
 mod shared;
 mod tidy;
+mod unit;
 mod wechat;

@@ -1,5 +1,7 @@
 //! However the sensor ends, what it knew it knows again.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -59,6 +61,19 @@ fn killed_in_the_middle_nothing_is_lost_and_nothing_doubled() {
     let all = settled(&daemon);
     daemon.stop();
     assert_eq!(ids(&all), ids(&undisturbed(&frames).expect("namespaces are permitted")));
+}
+
+#[test]
+fn what_it_remembers_is_for_its_owner_alone() {
+    let Some(wire) = Wire::new() else { return };
+    let daemon = wire.start();
+    let files: Vec<_> = fs::read_dir(&wire.setup.state).expect("the state folder").flatten().collect();
+    assert!(files.iter().any(|f| f.file_name() == "site.key") && files.len() > 1, "{files:?}");
+    for file in files {
+        let mode = file.metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", file.path().display());
+    }
+    daemon.stop();
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use ringfence_tests::lab::daemon::Daemon;
+use ringfence_tests::lab::daemon::{Daemon, Setup};
 use ringfence_tests::lab::pair::NEAR;
 use ringfence_tests::lab::sender::{Pace, Sender};
 use ringfence_tests::lab::wait_until;
-use ringfence_tests::root;
+use ringfence_tests::{root, sensor};
 
 use super::wire::{EASY, Wire, plain, told};
 
@@ -110,5 +110,46 @@ fn a_broken_rule_file_leaves_the_old_set_running() {
         let alarms = daemon.alarms();
         if alarms.iter().any(|a| a.contains("reload")) { Err(alarms) } else { Ok(()) }
     });
+    let log = daemon.stop();
+    assert!(log.contains("ALARM reload-failed: ") && log.contains("alarm over: reload-failed"), "{log}");
+}
+
+#[test]
+fn a_dry_run_tells_which_findings_would_change_and_changes_nothing() {
+    let Some(mut wire) = Wire::new() else { return };
+    let daemon = wire.start();
+    let frames = wire.office();
+    wire.send(&frames, EASY);
+    daemon.has_taken(frames.len() as u64);
+    let waived = |daemon: &Daemon| daemon.findings().iter().filter(|f| f["waiver"] == "W-lab" && f["verdict"] == "waived").count();
+    wait_until("a waived finding", SOON, || if waived(&daemon) > 0 { Ok(()) } else { Err(told(&daemon.findings())) });
+    let tables = [wire.setup.tables.clone(), wire.setup.tables.replace("[\"laptop-hr-03\"]", "[\"laptop-law-02\"]")];
+    let dry = |args: &[&str]| {
+        let mut command = wire.pair.sensor.command(&sensor::binary().to_string_lossy());
+        let done = command.arg("reload").args(args).output().expect("it runs");
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    // Now and then the sensor sees the changed file first, and there is nothing left to tell.
+    let rounds: Vec<String> = (1..=5)
+        .map(|round| {
+            Setup { tables: tables[round % 2].clone(), ..wire.setup.clone() }.write();
+            let (code, out, err) = dry(&["--dry-run"]);
+            assert_eq!(code, Some(0), "{out}{err}");
+            assert!(out.ends_with("nothing was changed\n"), "{out}");
+            out
+        })
+        .collect();
+    let wanted = ["would change: waivers", "1 finding would get another verdict", "waived", "unapproved"];
+    assert!(rounds.iter().any(|out| wanted.iter().all(|w| out.contains(w))), "{rounds:#?}");
+    wire.setup.tables.clone_from(&tables[1]);
+    let path = wire.setup.dir.join("ringfence.toml");
+    fs::write(&path, "nonsense = 1").expect("written");
+    let (code, out, err) = dry(&["--dry-run"]);
+    assert_eq!(code, Some(78), "{out}{err}");
+    assert!(err.contains("ringfence.toml") && err.contains("nonsense"), "{err}");
+    wire.setup.write();
+    let (code, out, err) = dry(&[]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    wait_until("the waiver is gone", SOON, || if waived(&daemon) == 0 { Ok(()) } else { Err(told(&daemon.findings())) });
     daemon.stop();
 }

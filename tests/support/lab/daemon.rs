@@ -86,7 +86,7 @@ impl Client {
     /// # Errors
     /// When the answer does not come or is none.
     pub fn ask(&mut self, method: &str, path: &str) -> io::Result<(u16, String)> {
-        write!(self.stream, "{method} {path} HTTP/1.1\r\nHost: lab\r\nContent-Length: 0\r\n\r\n")?;
+        write!(self.stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")?;
         let mut answer = Vec::new();
         let (head, rest) = loop {
             let mut part = [0; 16_384];
@@ -214,8 +214,8 @@ impl Daemon {
     /// # Panics
     /// When the API does not say.
     pub fn alarms(&self) -> Vec<String> {
-        let coverage = self.json("/api/v1/coverage");
-        let alarms = coverage["alarms"].as_array().cloned().unwrap_or_default();
+        let answer = self.json("/api/v1/alarms");
+        let alarms = answer["alarms"].as_array().cloned().unwrap_or_default();
         alarms.iter().filter_map(|a| a["kind"].as_str().map(str::to_string)).collect()
     }
 
