@@ -72,6 +72,8 @@ struct FlowState {
     matters: bool,
     /// A server name was seen.
     named: bool,
+    /// An end is watched, and it is to be told unless the flow turns out to have a name.
+    watched: bool,
     /// What its place is told when it ends.
     marks: places::Marks,
 }
@@ -147,7 +149,8 @@ impl Worker {
             let known = |addr| self.watch.has_addr(addr);
             let fresh = |addr| watch.has_addr(addr) && !known(addr);
             if fresh(flow.opener.addr) || fresh(flow.peer.addr) {
-                watch::contact(index, flow, &watch, output);
+                flow.state.watched = true;
+                watch::contact(index, flow, &watch, flow.last, output);
             }
         }
         let announced = watch.suffixes.len() != self.watch.suffixes.len();
@@ -192,6 +195,7 @@ impl Worker {
             conversation.end(&mut flow, &mut emitter);
         }
         self.tally.flow_closed(&mut flow);
+        watch::contact(self.index, &mut flow, &self.watch, Timestamp::MAX, output);
         if flow.state.matters {
             output.evidence(watch::traffic(self.index, &flow, true));
         }
@@ -274,6 +278,7 @@ impl Worker {
         let rules = Arc::clone(&self.rules);
         let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
         conversation::segment(flow, direction, &segment, cut, &mut emitter);
+        watch::contact(self.index, flow, &self.watch, packet.ts, output);
     }
 
     fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, output: &mut dyn Output) {
@@ -285,6 +290,7 @@ impl Worker {
         let rules = Arc::clone(&self.rules);
         let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
         conversation::datagram(flow, direction, packet.ts, udp.payload, &mut emitter);
+        watch::contact(self.index, flow, &self.watch, packet.ts, output);
     }
 
     fn open(&mut self, key: FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool, output: &mut dyn Output) -> FlowIndex {
@@ -311,10 +317,9 @@ impl Worker {
             self.tally.limit(Limit::Flows);
             self.close(evicted, output);
         }
-        let (index, watch) = (self.index, Arc::clone(&self.watch));
-        let watched = watch.has_addr(ends.0.addr) || watch.has_addr(ends.1.addr);
+        let watched = self.watch.has_addr(ends.0.addr) || self.watch.has_addr(ends.1.addr);
         if let (true, Some(flow)) = (watched, self.flows.get(at)) {
-            watch::contact(index, flow, &watch, output);
+            flow.state.watched = true;
         }
         at
     }

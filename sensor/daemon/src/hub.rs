@@ -111,6 +111,7 @@ impl Hub {
     /// Runs until every ring has ended and its evidence is taken. `beat` is called at every turn.
     pub fn run(mut self, evidence: &Receiver<Batch>, commands: &Receiver<Command>, beat: &mut dyn FnMut()) {
         let (mut judged, mut judged_fully, mut cost) = (Instant::now(), Instant::now(), Duration::ZERO);
+        let mut shown = Instant::now();
         loop {
             match evidence.recv_timeout(TICK / 5) {
                 Ok(batch) => self.take(batch),
@@ -126,6 +127,11 @@ impl Hub {
                 if full {
                     judged_fully = judged;
                 }
+            }
+            // However long judging takes: what is lost meanwhile is told.
+            if shown.elapsed() >= TICK {
+                self.show_status(true);
+                shown = Instant::now();
             }
             beat();
         }
@@ -148,7 +154,6 @@ impl Hub {
             self.correlator.retire(at, self.findings.window);
         }
         self.settle();
-        self.show_status(true);
     }
 
     /// Enters what the correlator states into the ledger.

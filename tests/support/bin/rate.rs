@@ -1,6 +1,8 @@
 //! `make bench-live`: how many frames per second the sensor takes from a wire without losing one, beside a bare libpcap receiver.
 //!
 //!     rate SENSOR            the table of rates and the cost at fixed rates
+//!     rate SENSOR --storm    the rates of one load only (--small, --mixed, --storm)
+//!     rate SENSOR --storm --at=100000    what one load costs at one rate
 //!     rate SENSOR --long     a hundred million frames through one process
 //!     rate --bare            the machine alone
 
@@ -45,7 +47,18 @@ fn main() -> ExitCode {
     if let (Some(binary), true) = (&binary, has("--long")) {
         return if long(binary, dir.path()) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    table(binary.as_deref(), dir.path());
+    let all = &Load::WORDS[..3];
+    let only: Vec<_> = all.iter().copied().filter(|(word, _)| has(&format!("--{word}"))).collect();
+    let loads = if only.is_empty() { all } else { &only };
+    let at: Vec<u64> = words.iter().filter_map(|w| w.strip_prefix("--at=")?.parse().ok()).collect();
+    if at.is_empty() {
+        table(binary.as_deref(), loads, dir.path());
+    }
+    match (binary, only.is_empty(), at.is_empty()) {
+        (Some(binary), true, true) => costs(&binary, &[("mixed", Load::Mixed)], &FIXED, dir.path()),
+        (Some(binary), _, false) => costs(&binary, loads, &at, dir.path()),
+        _ => {}
+    }
     ExitCode::SUCCESS
 }
 
@@ -155,11 +168,11 @@ impl Bench {
 }
 
 /// Rows: what is received by; columns: what is sent.
-fn table(binary: Option<&Path>, dir: &Path) {
+fn table(binary: Option<&Path>, loads: &[(&str, Load)], dir: &Path) {
     println!("{:<8} {:<20} {:>14} {:>8} {:>10}", "load", "receiver", "frames/s", "ratio", "of a core");
-    for (word, load) in [Load::WORDS[0], Load::WORDS[1], Load::WORDS[2]] {
+    for (word, load) in loads {
         let mut frames = load.frames(dir).expect("frames");
-        let storm = load == Load::Storm;
+        let storm = *load == Load::Storm;
         let (bare, limit) = Bench::new(None, 1, dir).drop_free(&mut frames, storm, None);
         row(word, "libpcap alone", bare, limit, 1.0);
         for rings in [1, 2] {
@@ -169,12 +182,17 @@ fn table(binary: Option<&Path>, dir: &Path) {
         }
     }
     println!("* nothing was lost at the highest rate that was tried: the sender's best for libpcap, libpcap's for the sensor");
-    let Some(binary) = binary else { return };
+}
+
+/// What rates cost.
+fn costs(binary: &Path, loads: &[(&str, Load)], rates: &[u64], dir: &Path) {
     println!("\n{:<8} {:>14} {:>14} {:>10} {:>10}", "load", "asked for", "frames/s", "lost", "of a core");
-    let mut frames = Load::Mixed.frames(dir).expect("frames");
-    for rate in FIXED {
-        let trial = Bench::new(Some(binary), 1, dir).trial(&mut frames, false, Some(rate), 3 * SPAN, &mut 0);
-        println!("{:<8} {rate:>14} {:>14.0} {:>10} {:>9.0}%", "mixed", trial.rate, trial.lost, trial.core * 100.0);
+    for (word, load) in loads {
+        let mut frames = load.frames(dir).expect("frames");
+        for rate in rates {
+            let trial = Bench::new(Some(binary), 1, dir).trial(&mut frames, *load == Load::Storm, Some(*rate), 3 * SPAN, &mut 0);
+            println!("{word:<8} {rate:>14} {:>14.0} {:>10} {:>9.0}%", trial.rate, trial.lost, trial.core * 100.0);
+        }
     }
 }
 

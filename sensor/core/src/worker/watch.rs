@@ -36,8 +36,20 @@ impl Watch {
     }
 }
 
-/// Tells the correlator of a flow with a watched end.
-pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, output: &mut dyn Output) {
+/// How long a flow that is still being read may take to show a name. It is in the first packets, or nowhere.
+const NAME_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tells the correlator of a flow with a watched end, once nothing more is read of it or it has had time enough. A flow with a name
+/// of its own says by that name what it is: what else is spoken with a watched address is nobody's business.
+#[inline]
+pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, now: Timestamp, output: &mut dyn Output) {
+    if flow.state.watched && (flow.state.conversation.is_none() || flow.state.named || now.since(flow.first) >= NAME_PATIENCE) {
+        tell(index, flow, watch, output);
+    }
+}
+
+fn tell(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, output: &mut dyn Output) {
+    flow.state.watched = false;
     if flow.state.named && !flow.state.matters {
         return;
     }
