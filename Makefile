@@ -47,7 +47,7 @@ demo-live: setup
 	@echo "== a network of kernel namespaces; everything is gone when it ends (40 seconds, or Ctrl-C)"
 	@target/debug/lab target/debug/ringfence
 
-# Takes about ten minutes on an idle machine: `make bench-live BENCH=--long` sends a hundred million frames instead.
+# Takes about ten minutes on an idle machine: `make bench-live BENCH=--long` sends two hundred million frames instead.
 bench-live: setup
 	@echo "== building the sensor, optimised"
 	@$(CARGO) build --quiet --locked --release -p ringfence -p ringfence-tests

@@ -19,12 +19,14 @@ use ringfence_tests::wire::Side;
 /// Raw IP in the registry of link types.
 const RAW: u16 = 101;
 
-/// Server names in the order in which they were seen, and what was said about encrypted ones and fingerprints.
+/// Server names in the order in which they were seen, what was said about encrypted ones and fingerprints, and all evidence.
 #[derive(Default)]
-pub struct Names(pub Vec<String>, pub Vec<String>);
+pub struct Names(pub Vec<String>, pub Vec<String>, pub Vec<Evidence>);
 
 impl Output for Names {
-    fn evidence(&mut self, _evidence: Evidence) {}
+    fn evidence(&mut self, evidence: Evidence) {
+        self.2.push(evidence);
+    }
 
     fn wants_records(&self) -> bool {
         true

@@ -8,6 +8,7 @@ mod capture_live;
 mod capture_space;
 mod carriage;
 mod cases;
+mod contacts;
 mod coverage;
 mod determinism;
 mod doctor;

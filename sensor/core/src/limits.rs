@@ -78,9 +78,10 @@ pub const DEVICES_MAX: usize = 131_072;
 /// a day of 700 such devices; a flow whose sighting is gone has no device.
 pub const SIGHTINGS_MAX: usize = 1_048_576;
 
-/// Flows with signs that the correlator keeps one by one: a day of 1,000 devices. Beyond it those that ended longest ago leave only
-/// their sums.
-pub const FLOWS_KEPT_MAX: usize = 262_144;
+/// Flows with signs that the correlator keeps one by one: a day of some hundred devices, and about 90 MB. All of them are looked through
+/// when something is judged, so their number is also the time until a finding is told. Beyond it those that ended longest ago leave
+/// only their sums.
+pub const FLOWS_KEPT_MAX: usize = 65_536;
 
 /// Findings that the ledger holds, open and ended. A finding has about 2 KiB; an organisation that has 100,000 has another problem.
 pub const FINDINGS_MAX: usize = 131_072;

@@ -3,7 +3,7 @@
 //!     rate SENSOR            the table of rates and the cost at fixed rates
 //!     rate SENSOR --storm    the rates of one load only (--small, --mixed, --storm)
 //!     rate SENSOR --storm --at=100000    what one load costs at one rate
-//!     rate SENSOR --long     a hundred million frames through one process
+//!     rate SENSOR --long     two hundred million frames through one process
 //!     rate --bare            the machine alone
 
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ const STEPS: u32 = 6;
 const BUFFER_MIB: u16 = 64;
 
 /// Frames of `--long`.
-const LONG: u64 = 100_000_000;
+const LONG: u64 = 200_000_000;
 
 /// Rates whose cost is told.
 const FIXED: [u64; 2] = [100_000, 1_000_000];

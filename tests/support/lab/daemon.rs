@@ -194,7 +194,7 @@ impl Daemon {
             let page = self.json(&path);
             found.extend(page["findings"].as_array().cloned().unwrap_or_default());
             let Some(next) = page["next"].as_str() else { break };
-            path = format!("/api/v1/findings?after={next}");
+            path = format!("/api/v1/findings?cursor={next}");
         }
         found
     }
