@@ -99,7 +99,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, config) = load(args, terminal)?;
     let (result, failures) = scan(args, &rules, config);
     let mut out = BufWriter::new(io::stdout().lock());
+    // What could not be read must not look like traffic in which nothing was found.
+    let unread = !failures.is_empty() && result.tally.frames == 0;
     let written = match args.output {
+        Format::Human if unread => Ok(()),
         Format::Human => output::human::write(&result, args.flows, terminal, &mut out),
         Format::Json => output::json::write(&result, args.flows, &mut out),
         Format::Csv => output::csv::write(&result, &mut out),
