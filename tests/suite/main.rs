@@ -22,6 +22,7 @@ mod live;
 mod names;
 mod oracle;
 mod privacy;
+mod rotation;
 mod shared;
 mod tidy;
 mod unit;

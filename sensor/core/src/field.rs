@@ -33,6 +33,17 @@ impl Family {
             Family::Address => "A",
         }
     }
+
+    /// What the letter stands for.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Family::Structure => "structure of the bytes",
+            Family::Http => "HTTP",
+            Family::Dns => "DNS",
+            Family::Tls => "name in TLS or QUIC",
+            Family::Address => "learned address",
+        }
+    }
 }
 
 /// What the values of a field look like, and so which patterns a rule may use on it.

@@ -15,63 +15,59 @@ pub(super) const ADDRESS_WEIGHT: f64 = 0.70;
 /// DNS names at least this heavy support each other when their classes differ.
 const DNS_STRONG: f64 = 0.85;
 
+/// Groups that are told apart when signs are spread over them: beyond it nothing is in doubt any more.
+const GROUPS_MAX: usize = 8;
+
 /// Collects the signs of one judgement.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scale {
-    /// Strongest weight of each indicator, and the family where it had it: one name seen in DNS and in TLS is one sign.
-    signs: BTreeMap<(IndicatorId, bool), Placed>,
+    /// Every indicator with its strongest weight in each family where it was seen.
+    signs: BTreeMap<(IndicatorId, bool), Seen>,
     started: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Placed {
-    family: Family,
-    weight: f64,
+struct Seen {
+    weights: BTreeMap<Family, f64>,
     low: bool,
     class: Box<str>,
 }
+
+/// Signs of one group support each other no more than the strongest of them: a family, and in DNS a strong class.
+type Group<'s> = (Family, &'s str);
 
 impl Scale {
     /// Puts a direct sign on the scale.
     pub(super) fn sign(&mut self, id: IndicatorId, indicator: &Indicator, family: Family, weight: f64) {
         self.started |= indicator.starts && !indicator.low && weight > 0.0;
-        self.put((id, false), Placed { family, weight, low: indicator.low, class: indicator.class.clone() });
+        self.put((id, false), indicator, indicator.low, family, weight);
     }
 
     /// Puts a flow to a learned address on the scale: it extends, it never starts.
     pub(super) fn address(&mut self, id: IndicatorId, indicator: &Indicator) {
-        self.put((id, true), Placed { family: Family::Address, weight: ADDRESS_WEIGHT, low: false, class: indicator.class.clone() });
+        self.put((id, true), indicator, false, Family::Address, ADDRESS_WEIGHT);
     }
 
-    fn put(&mut self, key: (IndicatorId, bool), placed: Placed) {
-        // Of equal weights the one outside DNS stays, and of those the last family: the order of arrival must not matter.
-        let rank = |p: &Placed| (p.weight, p.family != Family::Dns, p.family);
-        match self.signs.get_mut(&key) {
-            Some(known) if rank(known) >= rank(&placed) => {}
-            Some(known) => *known = placed,
-            None => {
-                self.signs.insert(key, placed);
-            }
-        }
+    fn put(&mut self, key: (IndicatorId, bool), indicator: &Indicator, low: bool, family: Family, weight: f64) {
+        let seen = self.signs.entry(key).or_insert_with(|| Seen { weights: BTreeMap::new(), low, class: indicator.class.clone() });
+        let best = seen.weights.entry(family).or_insert(0.0);
+        *best = best.max(weight);
     }
 
-    /// The combined weight in [0, 1]: 1 - product over families of (1 - strongest).
+    /// The combined weight in [0, 1]: 1 - product over groups of (1 - weight). One name seen in DNS and in TLS is one sign, so each
+    /// indicator stands in one group only: where all of them together weigh most. So another sign never weighs less than none.
     pub(super) fn confidence(&self) -> f64 {
-        let normal = self.signs.values().filter(|s| !s.low);
-        let mut strongest: BTreeMap<(Family, &str), f64> = BTreeMap::new();
-        for sign in normal {
-            let class = if sign.family == Family::Dns && sign.weight >= DNS_STRONG { &*sign.class } else { "" };
-            let best = strongest.entry((sign.family, class)).or_insert(0.0);
-            *best = best.max(sign.weight);
-        }
-        let has_strong_dns = strongest.keys().any(|(f, class)| *f == Family::Dns && !class.is_empty());
-        if has_strong_dns {
-            strongest.remove(&(Family::Dns, ""));
-        }
-        let low: f64 = self.signs.values().filter(|s| s.low).map(|s| s.weight).sum();
-        let doubt = strongest.values().fold(1.0, |doubt, w| doubt * (1.0 - w)) * (1.0 - low.min(LOW_MAX));
+        let by_class = least_doubt(self.normal().map(|s| s.groups(Some(DNS_STRONG))));
+        let dns_as_one = least_doubt(self.normal().map(|s| s.groups(None)));
+        let strongest = |s: &Seen| s.weights.values().copied().fold(0.0, f64::max);
+        let low: f64 = self.signs.values().filter(|s| s.low).map(strongest).sum();
+        let doubt = by_class.min(dns_as_one) * (1.0 - low.min(LOW_MAX));
         // Rounded so that the same signs in another order give the same figure.
         ((1.0 - doubt) * 1e6).round() / 1e6
+    }
+
+    fn normal(&self) -> impl Iterator<Item = &Seen> {
+        self.signs.values().filter(|s| !s.low)
     }
 
     /// The level, [`Level::None`] while nothing has started the detection.
@@ -80,8 +76,52 @@ impl Scale {
     }
 }
 
+impl Seen {
+    /// The groups in which it may stand, with its weight there. With a bar, classes in DNS that reach it are groups of their own and
+    /// weaker names in DNS stand in none; without one, DNS is one group.
+    fn groups(&self, bar: Option<f64>) -> Vec<(Group<'_>, f64)> {
+        let group = |(family, weight): (&Family, &f64)| match (family, bar) {
+            (Family::Dns, Some(bar)) => (*weight >= bar).then_some(((Family::Dns, &*self.class), *weight)),
+            _ => Some(((*family, ""), *weight)),
+        };
+        self.weights.iter().filter_map(group).collect()
+    }
+}
+
+/// The least doubt that is left when every sign stands in at most one of its groups, and every group holds at most one sign: a
+/// matching, found over all sets of groups.
+fn least_doubt<'s>(signs: impl Iterator<Item = Vec<(Group<'s>, f64)>>) -> f64 {
+    let signs: Vec<_> = signs.collect();
+    let mut best: BTreeMap<Group<'_>, f64> = BTreeMap::new();
+    for (group, weight) in signs.iter().flatten() {
+        let known = best.entry(*group).or_insert(0.0);
+        *known = known.max(*weight);
+    }
+    let mut groups: Vec<(Group<'_>, f64)> = best.into_iter().collect();
+    groups.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    groups.truncate(GROUPS_MAX);
+    let place = |group: &Group<'_>| groups.iter().position(|(known, _)| known == group);
+    // By set of taken groups, the least doubt so far.
+    let mut doubts = vec![1.0_f64; 1 << groups.len()];
+    for sign in &signs {
+        let choices: Vec<(usize, f64)> = sign.iter().filter_map(|(group, weight)| Some((1 << place(group)?, 1.0 - weight))).collect();
+        // From large sets to small ones, so that a sign is not counted twice.
+        for taken in (0..doubts.len()).rev() {
+            let doubt = doubts.get(taken).copied().unwrap_or(1.0);
+            for (group, factor) in choices.iter().filter(|(group, _)| taken & group == 0) {
+                if let Some(next) = doubts.get_mut(taken | group) {
+                    *next = next.min(doubt * factor);
+                }
+            }
+        }
+    }
+    doubts.into_iter().fold(1.0, f64::min)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::rules::{Effect, Maturity, Surface, Teaches};
 
@@ -133,6 +173,38 @@ mod tests {
         let dns_first = scale(&[(1, "media", Family::Dns, 0.8), (1, "media", Family::Tls, 0.8), (2, "api", Family::Dns, 0.85)]);
         let tls_first = scale(&[(2, "api", Family::Dns, 0.85), (1, "media", Family::Tls, 0.8), (1, "media", Family::Dns, 0.8)]);
         assert_eq!((dns_first.confidence(), dns_first.level()), (tls_first.confidence(), Level::Confirmed));
+    }
+
+    #[test]
+    fn different_names_stand_in_different_families() {
+        let seen =
+            [(1, "api", Family::Dns, 0.8), (2, "media", Family::Dns, 0.8), (2, "media", Family::Tls, 0.8), (1, "api", Family::Tls, 0.8)];
+        assert_eq!(scale(&seen[..1]).confidence(), 0.8);
+        assert_eq!(scale(&seen[..3]).confidence(), 0.96);
+        assert_eq!(scale(&seen).confidence(), 0.96, "what is added takes nothing away");
+    }
+
+    proptest! {
+        #[test]
+        fn more_signs_never_weigh_less(
+            signs in prop::collection::vec((0..6_u32, 0..5_usize, 0..4_usize), 0..24),
+        ) {
+            const CLASSES: [&str; 4] = ["messaging", "pay", "media", "api"];
+            const WEIGHTS: [f64; 5] = [0.1, 0.5, 0.8, 0.85, 0.95];
+            let families = [Family::Structure, Family::Http, Family::Dns, Family::Tls, Family::Address];
+            // An indicator has one class, and is low everywhere or nowhere.
+            let weight = |id: u32, w: usize| if id == 5 { WEIGHTS[0] } else { WEIGHTS[1 + w] };
+            let signs: Vec<_> = signs.iter().map(|(id, f, w)| (*id, CLASSES[*id as usize % 4], families[*f], weight(*id, *w))).collect();
+            let mut before = 0.0;
+            for n in 0..=signs.len() {
+                let now = scale(&signs[..n]).confidence();
+                prop_assert!(now >= before && now <= 1.0, "{now} after {before}: {:?}", &signs[..n]);
+                before = now;
+            }
+            let mut reversed = signs;
+            reversed.reverse();
+            prop_assert_eq!(scale(&reversed).confidence(), before, "the order of arrival does not matter");
+        }
     }
 
     #[test]

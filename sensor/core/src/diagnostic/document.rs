@@ -137,7 +137,7 @@ impl<'d> Section<'d> {
         match read(node.value) {
             Some(value) => Some(Item { value, span: node.span, key: node.key }),
             None => {
-                self.doc.error(&node, format!("must be {expected}, not {}", describe(node.value)), None);
+                self.doc.error(&node, format!("must be {expected}, not {}", unlike(expected, node.value)), None);
                 None
             }
         }
@@ -229,7 +229,7 @@ impl<'d> Section<'d> {
             return match read(node.value) {
                 Some(value) => Some(vec![Item { value, span: node.span.clone(), key: node.key.clone() }]),
                 None => {
-                    self.doc.error(node, format!("must be {expected} or an array of them, not {}", describe(node.value)), None);
+                    self.doc.error(node, format!("must be {expected} or an array of them, not {}", unlike(expected, node.value)), None);
                     None
                 }
             };
@@ -239,7 +239,7 @@ impl<'d> Section<'d> {
             let item = Item { value: element.get_ref(), span: element.span(), key: format!("{}[{i}]", node.key) };
             match read(item.value) {
                 Some(value) => items.push(Item { value, span: item.span, key: item.key }),
-                None => self.doc.error(&item, format!("must be {expected}, not {}", describe(item.value)), None),
+                None => self.doc.error(&item, format!("must be {expected}, not {}", unlike(expected, item.value)), None),
             }
         }
         Some(items)
@@ -345,6 +345,20 @@ pub fn choose<T: Copy>(doc: &Document<'_>, item: &Item<&str>, words: &[(&str, T)
 
 fn text_of<'d>(value: &'d DeValue<'d>) -> Option<&'d str> {
     if let DeValue::String(s) = value { Some(s.as_ref()) } else { None }
+}
+
+/// What a value is, in such words that it is not what was expected.
+fn unlike(expected: &str, value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::Integer(i) if expected.starts_with("a whole number") => {
+            if i.as_str().starts_with('-') {
+                "a negative one"
+            } else {
+                "one beyond 64 bits"
+            }
+        }
+        _ => describe(value),
+    }
 }
 
 fn describe(value: &DeValue<'_>) -> &'static str {

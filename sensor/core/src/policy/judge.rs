@@ -172,19 +172,25 @@ impl Policy {
         }
         if let Some(waiver) = reckoning.expired {
             grounds.waiver = Some(waiver.id.clone());
-            let reason = format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.end.to_minute(), case.last_seen.to_minute());
+            let reason = format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.last_moment(), case.last_seen.to_minute());
             grounds.add(Verdict::WaiverExpired, reason);
         }
         if segment.class == SegmentClass::Sensitive || matter.standing.status == Status::Banned {
             let reason = format!("{} on the {} segment {} without a valid waiver", case.app, segment.class.name(), segment.name);
-            grounds.add(Verdict::Violation, reason);
+            let later = not_yet(&waivers, case.first_seen).map_or(String::new(), |why| format!(": {why}"));
+            grounds.add(Verdict::Violation, reason + &later);
         } else if reckoning.uncovered {
-            let first = waivers.iter().map(|w| w.start).min();
-            let waiver = first.map_or("no waiver".to_string(), |at| format!("the waiver begins only {}", at.to_minute()));
+            let waiver = not_yet(&waivers, case.first_seen).unwrap_or_else(|| "no waiver".to_string());
             let device = if matter.is_designated() { "a designated device may not be here" } else { "not a designated device" };
             grounds.add(Verdict::Unapproved, format!("{device}, {waiver}, in {} ({})", segment.name, segment.class.name()));
         }
     }
+}
+
+/// The waiver that use did not wait for.
+fn not_yet(waivers: &[&Waiver], first_seen: Timestamp) -> Option<String> {
+    let next = waivers.iter().filter(|w| w.start > first_seen).min_by_key(|w| w.start)?;
+    Some(format!("waiver {} begins {}, use began {}", next.id, next.start.to_minute(), first_seen.to_minute()))
 }
 
 impl Matter<'_, '_> {
@@ -218,7 +224,7 @@ impl Grounds {
     fn waived(&mut self, reckoning: &Reckoning<'_>) {
         for waiver in &reckoning.covering {
             let reason =
-                format!("waiver {} ({}) until {}, approved by {}", waiver.id, waiver.reason, waiver.end.to_minute(), waiver.approver);
+                format!("waiver {} ({}) until {}, approved by {}", waiver.id, waiver.reason, waiver.last_moment(), waiver.approver);
             self.add(Verdict::Waived, reason);
         }
         self.waiver = reckoning.covering.last().map(|w| w.id.clone());

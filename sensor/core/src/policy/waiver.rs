@@ -31,6 +31,14 @@ impl Waiver {
         holders.iter().any(|h| self.holders.contains(h)) && self.apps.iter().any(|a| a == app) && self.segments.iter().any(|s| s == segment)
     }
 
+    /// When it ends, in words as people wrote it: a date is valid to its end.
+    pub fn last_moment(&self) -> String {
+        const DAY: u64 = 86_400;
+        let midnight = self.end.secs().is_multiple_of(DAY) && self.end.nanos().is_multiple_of(1_000_000_000);
+        let date = self.end.before(std::time::Duration::from_secs(1)).to_minute();
+        if midnight { date.get(..10).unwrap_or_default().to_string() } else { self.end.to_minute() }
+    }
+
     /// Whether it is valid at a time.
     pub fn is_valid_at(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end

@@ -193,6 +193,23 @@ impl RuleSet {
         }
     }
 
+    /// The part of a value that an indicator is about: of free text (a user agent tells the device, its build, its owner's number)
+    /// only the word that the pattern is in.
+    pub fn telling<'v>(&self, id: IndicatorId, field: &Field, value: Value<'v>) -> Value<'v> {
+        let (Value::Text(bytes), FieldKind::Text) = (value, field.kind) else { return value };
+        let needle = |pattern: &Pattern| match pattern {
+            Pattern::Contains(text, _) | Pattern::Prefix(text) => {
+                bytes.windows(text.len().max(1)).position(|w| w == text.as_bytes()).map(|at| (at, text.len()))
+            }
+            _ => None,
+        };
+        let Some((at, len)) = self.rule(id).and_then(|rule| rule.patterns.iter().find_map(needle)) else { return value };
+        let (before, rest) = bytes.split_at(at);
+        let start = before.iter().rposition(u8::is_ascii_whitespace).map_or(0, |blank| blank + 1);
+        let end = rest.iter().skip(len).position(u8::is_ascii_whitespace).map_or(bytes.len(), |blank| at + len + blank);
+        Value::Text(bytes.get(start..end).unwrap_or(bytes))
+    }
+
     fn text(&self, field: &Field, bytes: &[u8], hit: &mut dyn FnMut(IndicatorId)) {
         let Some(texts) = self.texts.get(field.name) else { return };
         if let Ok(text) = std::str::from_utf8(bytes) {

@@ -286,3 +286,14 @@ fn rules_built_over_others_keep_their_numbers() {
     assert_eq!(number(&again, "site.work-service"), number(&over, "site.work-service"));
     assert_eq!(number(&again, "chat.messaging"), before.0, "what comes back has its number back");
 }
+
+#[test]
+fn of_free_text_only_the_word_is_kept() {
+    let set = good(&[&[("rules/chat.toml", SHIPPED)]]);
+    let agent = "Mozilla/5.0 (Linux; Android 13; M2012K11C Build/TKQ1) MMWEBID/1234 Chat/8.0.38 Language/zh_CN";
+    let field = FIELDS.iter().find(|f| f.kind == FieldKind::Text).expect("a text field");
+    let value = Value::Text(agent.as_bytes());
+    let mut kept = Vec::new();
+    set.matches(field, value, &mut |id| kept.push(set.telling(id, field, value)));
+    assert!(matches!(kept[..], [Value::Text(b"Chat/8.0.38")]), "{kept:?}");
+}

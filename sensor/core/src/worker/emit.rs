@@ -132,7 +132,11 @@ impl<'w> Emitter<'w> {
             named |= field.kind == FieldKind::Name && matches!(field.family, Some(Family::Tls | Family::Http));
             hides = hides.or_else(|| hidden_by(field, value));
             if self.rules.wants(field) {
-                self.rules.matches(field, value, &mut |indicator| hits.push(Hit { indicator, field, value: text_of(field, value) }));
+                let rules = self.rules;
+                rules.matches(field, value, &mut |indicator| {
+                    let value = text_of(field, rules.telling(indicator, field, value));
+                    hits.push(Hit { indicator, field, value });
+                });
             }
         });
         (hits, named, hides)

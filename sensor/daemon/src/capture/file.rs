@@ -1,10 +1,14 @@
-//! Capture files as a source: one, or several in the order given (never sorted by time: the order is the caller's choice).
+//! Capture files as a source: one, or several, by the time at which they begin.
 //!
 //! Must not know what is in the frames.
 
+use std::fs::Metadata;
 use std::io::Cursor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringfence_core::decode::Frame;
+use ringfence_core::time::Timestamp;
 
 use super::error::{Broken, CaptureError, Loss, Warning};
 use super::input::{self, Opened};
@@ -24,11 +28,13 @@ pub struct Options {
     pub first_interface: u16,
     /// Counts the bytes that are read.
     pub meter: Meter,
+    /// Once it is set, several files end as if there were no more.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { chunk: 1024 * 1024, first_interface: 0, meter: Meter::hidden() }
+        Options { chunk: 1024 * 1024, first_interface: 0, meter: Meter::hidden(), stop: Arc::default() }
     }
 }
 
@@ -174,21 +180,28 @@ impl Source for FileSource {
     }
 }
 
-/// Several capture files, one after the other, in the order given; each is opened when its turn comes.
+/// Several capture files, one after the other, by the time of their first frame; each is opened when its turn comes.
 ///
-/// Interfaces are numbered on from file to file, so that a frame's number says which file and interface it comes from (beyond
-/// 65,535 they share the last number).
+/// A file that begins where the ones before end goes on with their interfaces: a capture that was cut into files is one capture.
+/// Files that overlap are taps of their own: their interfaces are numbered on (beyond 65,535 they share the last number).
 pub struct Files {
-    paths: std::vec::IntoIter<String>,
+    paths: std::vec::IntoIter<(Option<Timestamp>, String)>,
     options: Options,
     current: Option<FileSource>,
     warnings: Vec<Warning>,
+    /// The latest frame so far.
+    latest: Timestamp,
+    /// Where the interfaces of the present file begin.
+    base: u16,
 }
 
 impl Files {
-    /// Reads `paths`; `-` is standard input.
+    /// Reads `paths`; `-` is standard input. Pipes cannot be looked into beforehand: they come last, in the order given.
     pub fn new(paths: Vec<String>, options: Options) -> Self {
-        Files { paths: paths.into_iter(), options, current: None, warnings: Vec::new() }
+        let mut paths: Vec<_> = paths.into_iter().map(|path| (begins(&path), path)).collect();
+        paths.sort_by_key(|(at, _)| at.unwrap_or(Timestamp::MAX));
+        let base = options.first_interface;
+        Files { paths: paths.into_iter(), options, current: None, warnings: Vec::new(), latest: Timestamp::ZERO, base }
     }
 
     /// Makes sure that a file is open that is not over; false when there is none left.
@@ -203,7 +216,13 @@ impl Files {
                     self.current = None;
                 }
                 None => match self.paths.next() {
-                    Some(path) => self.current = Some(FileSource::open(&path, &self.options)?),
+                    Some((at, path)) => {
+                        if at.is_some_and(|at| at >= self.latest) {
+                            self.options.first_interface = self.base;
+                        }
+                        self.base = self.options.first_interface;
+                        self.current = Some(FileSource::open(&path, &self.options)?);
+                    }
                     None => return Ok(false),
                 },
             }
@@ -214,8 +233,9 @@ impl Files {
 impl Source for Files {
     #[inline]
     fn next(&mut self) -> Result<Step<'_>, CaptureError> {
-        while self.ready()? {
+        while !self.options.stop.load(Ordering::Relaxed) && self.ready()? {
             let Some(found) = self.current.as_mut().map(FileSource::advance).transpose()?.flatten() else { continue };
+            self.latest = self.latest.max(found.ts);
             return Ok(self.current.as_ref().map_or(Step::End, |file| Step::Frame(file.frame(found))));
         }
         Ok(Step::End)
@@ -226,6 +246,13 @@ impl Source for Files {
         warnings.extend(self.current.iter_mut().flat_map(Source::warnings));
         warnings
     }
+}
+
+/// When a file's first frame was captured; `None` when it is no file, cannot be read, or holds none.
+fn begins(path: &str) -> Option<Timestamp> {
+    std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+    let options = Options { chunk: 64 * 1024, ..Options::default() };
+    FileSource::open(path, &options).ok()?.next_frame().ok()?.map(|frame| frame.ts)
 }
 
 fn broken(name: &str, stop: Stop) -> Broken {

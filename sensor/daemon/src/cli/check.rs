@@ -88,7 +88,7 @@ fn statuses(policy: &Policy, apps: &[String]) -> Vec<Vec<String>> {
 
 fn waivers(policy: &Policy) -> Vec<Vec<String>> {
     let rows = policy.waivers.iter().map(|w| {
-        let (start, end) = (w.start.to_minute(), w.end.to_minute());
+        let (start, end) = (w.start.to_minute(), w.last_moment());
         let span = format!("{} to {}", start.trim_end_matches(" UTC"), end);
         vec![w.id.clone(), w.holders.join(", "), w.apps.join(", "), w.segments.join(", "), span, printable(w.approver.as_bytes())]
     });

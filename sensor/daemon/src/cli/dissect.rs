@@ -49,7 +49,7 @@ pub fn run(args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
     let errors = ring::drive(&mut source, &mut worker, &mut printer, |_, _, _| {});
     let flushed = printer.out.flush();
     super::written(printer.failed.map_or(flushed, Err))?;
-    super::first_failure(super::input_failures(&mut source, errors))?;
+    super::first_failure(super::input_failures(&mut source, errors, &mut Vec::new()))?;
     Ok(Exit::Fine)
 }
 

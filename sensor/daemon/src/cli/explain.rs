@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -13,6 +13,7 @@ use ringfence_core::rules::{Effect, Indicator, IndicatorId, Pattern, RuleSet, Te
 use serde_json::json;
 
 use super::rules::pattern;
+use super::safe::printable;
 use super::{Exit, Failure, Terminal, problems, written};
 use crate::rules_store::{self, RulesStore};
 
@@ -65,8 +66,7 @@ struct Match<'s> {
 /// [`Failure`] when rules are wrong or the answer cannot be written.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let (store, ()) = problems::both(RulesStore::load(args.rules.as_deref()), Ok(()), terminal)?;
-    let subject = subject(&args.subject);
-    let asked = if subject == Subject::Hash { args.subject.to_ascii_lowercase() } else { args.subject.clone() };
+    let (subject, asked) = subject(&args.subject)?;
     let matches = matches(&store.set, subject, &asked);
     let notes = notes(&store.set, subject, &asked, &matches);
     let text = match args.output {
@@ -77,13 +77,40 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-fn subject(text: &str) -> Subject {
-    if let Ok(addr) = text.trim_matches(['[', ']']).parse() {
-        return Subject::Address(addr);
+/// What is asked about: of a URL the host, of an address with a port the address.
+fn subject(given: &str) -> Result<(Subject, String), Failure> {
+    let network = given.split_once('/').is_some_and(|(addr, _)| addr.parse::<IpAddr>().is_ok());
+    let host = given.split_once("://").map_or(given, |(_, rest)| rest);
+    let host = if network { host } else { host.split(['/', '?', '#']).next().unwrap_or(host) };
+    let host = match host.parse::<SocketAddr>() {
+        Ok(socket) => socket.ip().to_string(),
+        Err(_) => match host.rsplit_once(':') {
+            Some((name, port)) if !name.contains(':') && port.parse::<u16>().is_ok() => name.to_string(),
+            _ => host.to_string(),
+        },
+    };
+    if let Ok(addr) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Ok((Subject::Address(addr), addr.to_string()));
     }
-    let is_ja3 = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let is_ja4 = text.len() == 36 && text.split('_').map(str::len).eq([10, 12, 12]);
-    if is_ja3 || is_ja4 { Subject::Hash } else { Subject::Name }
+    let is_ja3 = host.len() == 32 && host.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_ja4 = host.len() == 36 && host.split('_').map(str::len).eq([10, 12, 12]);
+    if is_ja3 || is_ja4 {
+        return Ok((Subject::Hash, host.to_ascii_lowercase()));
+    }
+    // A name whose last label is a number is a broken address (WHATWG URL, section 3.5).
+    let label = |l: &str| !l.is_empty() && l.len() <= 63 && l.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let labels = host.strip_suffix('.').unwrap_or(&host);
+    let ends_in_number = labels.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
+    if labels.len() > 253 || !labels.split('.').all(label) || ends_in_number {
+        let help = if network {
+            "give one address of it"
+        } else {
+            "such as web.wechat.com, 203.205.151.162, or 32 or 36 characters of JA3 or JA4"
+        };
+        let message = format!("`{}` is no host name, no address and no fingerprint", printable(given.as_bytes()));
+        return Err(Failure::new(Exit::Usage, message, help.to_string()));
+    }
+    Ok((Subject::Name, host))
 }
 
 fn matches<'s>(set: &'s RuleSet, subject: Subject, text: &str) -> Vec<Match<'s>> {
@@ -111,7 +138,10 @@ fn notes(set: &RuleSet, subject: Subject, text: &str, matches: &[Match<'_>]) -> 
         ],
         Subject::Hash if matches.is_empty() => vec![
             "No fingerprint is shipped as evidence: browsers and phone systems share theirs with thousands of apps.".into(),
-            "A site rule may pin one that you have seen: field = \"tls.ja4\" in a folder given with --rules.".into(),
+            format!(
+                "A site rule may pin one that you have seen: field = \"{}\" in a folder given with --rules.",
+                if text.len() == 32 { "tls.ja3" } else { "tls.ja4" }
+            ),
         ],
         Subject::Hash => Vec::new(),
         Subject::Name => near_misses(set, text, matches),
@@ -278,9 +308,9 @@ mod tests {
 
     fn explained(text: &str) -> (Vec<String>, Vec<String>) {
         let store = RulesStore::load(None).expect("the shipped rules are right");
-        let subject = subject(text);
-        let matches = matches(&store.set, subject, text);
-        let notes = notes(&store.set, subject, text, &matches);
+        let (subject, text) = subject(text).expect("a subject");
+        let matches = matches(&store.set, subject, &text);
+        let notes = notes(&store.set, subject, &text, &matches);
         (matches.iter().map(|m| m.indicator.app.to_string()).collect(), notes)
     }
 
@@ -306,10 +336,29 @@ mod tests {
     }
 
     #[test]
-    fn hostile_subjects() {
-        for text in ["", ".", "..", "\u{1b}[31m.weixin.qq.com", "é.weixin.qq.com", &"a.".repeat(400), "*", "[::1"] {
-            let (_, notes) = explained(text);
-            assert!(notes.iter().all(|n| !n.contains('\u{1b}')), "{notes:?}");
+    fn what_people_paste() {
+        for (given, kind, asked) in [
+            ("https://weixin.qq.com/x?y#z", Subject::Name, "weixin.qq.com"),
+            ("weixin.qq.com:443", Subject::Name, "weixin.qq.com"),
+            ("203.205.151.162:80", Subject::Address([203, 205, 151, 162].into()), "203.205.151.162"),
+            ("E330BCA99C8A5256AE126A55C4C725C5", Subject::Hash, "e330bca99c8a5256ae126a55c4c725c5"),
+        ] {
+            assert_eq!(subject(given).ok(), Some((kind, asked.to_string())), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_subject_is_refused() {
+        let long = "a.".repeat(400);
+        for text in
+            ["", ".", "..", "\u{1b}[31m.weixin.qq.com", "é.weixin.qq.com", &long, "*", "1.2.3.0/24", "999.1.1.1", "02:00:5e:00:53:01"]
+        {
+            let failure = subject(text).expect_err(text);
+            assert!(
+                failure.exit == Exit::Usage && failure.help.is_some() && !failure.message.contains('\u{1b}'),
+                "{text}: {}",
+                failure.message
+            );
         }
     }
 }

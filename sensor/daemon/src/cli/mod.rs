@@ -95,10 +95,13 @@ pub fn rules_dir(given: Option<&Path>, config: Option<&Path>) -> Option<PathBuf>
     given.map(Path::to_path_buf).or_else(|| config.and_then(crate::config::Config::rules_dir))
 }
 
-/// Tells what inputs lost, and gives what failed: errors, and damage that hides traffic.
-pub fn input_failures(source: &mut dyn Source, errors: Vec<CaptureError>) -> Vec<Failure> {
+/// Tells what inputs lost, and gives what failed: errors, and damage that hides traffic. Everything that was not read is added to
+/// `unread`.
+pub fn input_failures(source: &mut dyn Source, errors: Vec<CaptureError>, unread: &mut Vec<String>) -> Vec<Failure> {
+    unread.extend(errors.iter().map(ToString::to_string));
     let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
     for warning in source.warnings() {
+        unread.push(warning.to_string());
         if warning.exit() == Exit::Fine {
             eprintln!("ringfence: {warning}");
         } else {

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args as ClapArgs, ValueEnum};
 use ringfence_core::correlate::Correlator;
@@ -12,6 +13,8 @@ use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::worker::Worker;
 
 use super::{Exit, Failure, Terminal, problems, word};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
 use crate::capture::{Files, Meter, Options};
 use crate::config::Config;
 use crate::output::{self, ScanResult};
@@ -96,6 +99,13 @@ impl Bar {
 /// # Errors
 /// [`Failure`] when configuration or rules are wrong, an input cannot be read, or the answer cannot be written.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.flows && args.output == Format::Csv {
+        return Err(Failure::new(
+            Exit::Usage,
+            "CSV has one row per finding, and no flows",
+            "use -o json, or leave out --flows".to_string(),
+        ));
+    }
     let (rules, config) = load(args, terminal)?;
     let (result, failures) = scan(args, &rules, config);
     let mut out = BufWriter::new(io::stdout().lock());
@@ -120,10 +130,22 @@ fn load(args: &Args, terminal: &Terminal) -> Result<(RulesStore, Config), Failur
     problems::both(rules, config, terminal)
 }
 
+/// Is set by the first SIGINT or SIGTERM: what was read by then is judged. The second one ends the process.
+fn interrupted() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Without a handler the signal simply ends the process.
+        let second = signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop));
+        let _ = second.and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
+    }
+    stop
+}
+
 /// Reads all inputs and judges what they show. Warnings go to standard error; every input that failed comes back.
 fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Failure>) {
     let meter = Meter::on_stderr(&args.files);
-    let mut source = Files::new(args.files.clone(), Options { meter: meter.clone(), ..Options::default() });
+    let stop = interrupted();
+    let mut source = Files::new(args.files.clone(), Options { meter: meter.clone(), stop: Arc::clone(&stop), ..Options::default() });
     let mut set = Arc::clone(&rules.set);
     if !config.policy.work_names.is_empty() {
         Arc::make_mut(&mut set).add_work_services(&config.policy.work_names);
@@ -135,11 +157,16 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
     worker.set_grain(correlator.grain());
     let errors = ring::replay(&mut source, &mut worker, &mut correlator);
     meter.finish();
-    let failures = super::input_failures(&mut source, errors);
+    let mut unread = Vec::new();
+    let failures = super::input_failures(&mut source, errors, &mut unread);
+    if stop.load(Ordering::Relaxed) {
+        unread.push("stopped by a signal: what came behind was not read".to_string());
+    }
     let report = correlator.report();
     let limits = correlator.limits();
     let result = ScanResult {
         inputs: args.files.clone(),
+        unread,
         rules: rules.version.clone(),
         policy: policy_given,
         findings: report.findings,

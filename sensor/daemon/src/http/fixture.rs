@@ -99,7 +99,7 @@ pub fn tracked(n: u64) -> Tracked {
         policy: "default".into(),
         waiver: Some("W-1".into()),
         reasons: vec![
-            "waiver W-1 (canary-trip) until 2026-12-01 00:00 UTC, approved by canary-approver".into(),
+            "waiver W-1 (canary-trip) until 2026-11-30, approved by canary-approver".into(),
             "10.10.20.0/24 is not configured as a segment".into(),
         ],
         first_seen: at,

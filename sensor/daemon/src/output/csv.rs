@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::ScanResult;
 
-const HEADER: [&str; 21] = [
+const HEADER: [&str; 27] = [
     "verdict",
     "level",
     "confidence",
@@ -26,6 +26,12 @@ const HEADER: [&str; 21] = [
     "classes",
     "policy",
     "id",
+    "device_confidence",
+    "regions",
+    "waiver",
+    "others",
+    "reasons",
+    "evidence",
 ];
 
 /// Writes the findings of a scan.
@@ -37,7 +43,7 @@ pub fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     csv.write_record(HEADER)?;
     for f in &result.findings {
         let addresses: Vec<String> = f.device.addresses.iter().map(ToString::to_string).collect();
-        let row: [String; 21] = [
+        let row: [String; 27] = [
             f.verdict.name().into(),
             f.level.name().into(),
             format!("{:.3}", f.confidence),
@@ -59,6 +65,12 @@ pub fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
             f.classes.join(" "),
             f.policy.clone(),
             f.id.clone(),
+            format!("{:.3}", f.device.confidence),
+            f.regions.join(" "),
+            f.waiver.clone().unwrap_or_default(),
+            f.others.iter().map(|v| v.name()).collect::<Vec<_>>().join(" "),
+            f.reasons.join("; "),
+            f.evidence.iter().map(|e| format!("{} {} = {} x{}", e.family, e.field, e.value, e.count)).collect::<Vec<_>>().join("; "),
         ];
         csv.write_record(row.map(|cell| defused(&cell)))?;
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use owo_colors::Style;
 use ringfence_core::coverage::Blind;
+use ringfence_core::field::Family;
 use ringfence_core::finding::{EvidenceLine, Finding, FlowRow};
 use ringfence_core::limits::Limit;
 use ringfence_core::policy::{Level, Verdict};
@@ -74,7 +75,11 @@ impl Page<'_> {
     fn headline(&self, result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
         let devices: std::collections::BTreeSet<&str> = result.findings.iter().map(|f| f.device.id.as_str()).collect();
         let (findings, devices) = (count(result.findings.len(), "finding"), count(devices.len(), "device"));
-        let headline = if result.findings.is_empty() { "No finding".to_string() } else { format!("{findings} on {devices}") };
+        let headline = match (result.findings.is_empty(), result.unread.is_empty()) {
+            (true, true) => "No finding".to_string(),
+            (true, false) => "No finding in what could be read".to_string(),
+            (false, _) => format!("{findings} on {devices}"),
+        };
         writeln!(out, "{}  {}", self.bold(&headline), self.dim(&span_of(result.tally.span)))?;
         let mut tally: BTreeMap<Verdict, usize> = BTreeMap::new();
         result.findings.iter().for_each(|f| *tally.entry(f.verdict).or_default() += 1);
@@ -99,7 +104,7 @@ impl Page<'_> {
             (None, "none") => "designated device out of its place".to_string(),
             (None, app) => format!("seen here after {app} use elsewhere"),
         };
-        let sure = if f.level == Level::None { String::new() } else { format!(", {} {:.2}", f.level.name(), f.confidence) };
+        let sure = if f.level == Level::None { String::new() } else { format!(", {} {}", f.level.name(), sure(f.confidence)) };
         writeln!(out, "{} {} {}{}", self.verdict(f.verdict), self.bold(&who(f)), what, self.dim(&sure))?;
         for (i, reason) in f.reasons.iter().enumerate() {
             self.row(if i == 0 { "why" } else { "" }, reason, out)?;
@@ -147,15 +152,26 @@ impl Page<'_> {
         let tally = &result.tally;
         let watched = Duration::from_nanos(tally.watched_nanos);
         writeln!(out, "{}", self.bold("What this answer rests on"))?;
-        let seen = format!("{} frames, {}, {} flows, {} watched", tally.frames, bytes(tally.bytes), tally.flows, duration(watched));
+        let (frames, flows) = (count(tally.frames as usize, "frame"), count(tally.flows as usize, "flow"));
+        let seen = format!("{frames}, {}, {flows}, {} watched", bytes(tally.bytes), duration(watched));
         self.row("seen", &seen, out)?;
-        let blind: Vec<String> =
-            Blind::ALL.iter().filter_map(|b| tally.blind.get(b).filter(|n| **n > 0).map(|n| format!("{} {n}", b.name()))).collect();
-        self.row(
-            "not seen",
-            &if blind.is_empty() { "nothing was lost or unjudgeable that can be counted".into() } else { blind.join(", ") },
-            out,
-        )?;
+        for (i, problem) in result.unread.iter().enumerate() {
+            self.row(if i == 0 { "not read" } else { "" }, problem, out)?;
+        }
+        let of = |kind: Blind| tally.blind.get(&kind).copied().unwrap_or(0);
+        let lost = Blind::ALL.iter().filter(|b| **b != Blind::EchPresent).map(|b| (b.name(), of(*b)));
+        let lost: Vec<String> = lost.filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect();
+        let nothing = if result.unread.is_empty() {
+            "nothing was lost or unjudgeable that can be counted"
+        } else {
+            "nothing else that can be counted"
+        };
+        self.row("not seen", &if lost.is_empty() { nothing.to_string() } else { lost.join(", ") }, out)?;
+        if of(Blind::EchPresent) > 0 {
+            let text =
+                format!("{} with an ECH extension that may be GREASE: the names that were read may be outer ones", of(Blind::EchPresent));
+            self.row("hellos", &text, out)?;
+        }
         for (i, segment) in result.segments.iter().take(SEGMENTS_SHOWN).enumerate() {
             self.row(if i == 0 { "segments" } else { "" }, &segment_text(segment), out)?;
         }
@@ -172,6 +188,10 @@ impl Page<'_> {
         if tally.clock_steps > 0 {
             self.row("clock", &format!("{} (a pause of more than an hour, or a step)", count(tally.clock_steps as usize, "step")), out)?;
         }
+        if !result.findings.is_empty() {
+            let letters = Family::ALL.iter().map(|f| format!("{} {}", f.letter(), f.about()));
+            self.row("signs", &letters.collect::<Vec<_>>().join(", "), out)?;
+        }
         self.row("rules", &result.rules, out)?;
         self.row("blind to", "VPNs and relays, mobile data, encrypted DNS, names behind ECH, devices that are switched off", out)
     }
@@ -180,12 +200,13 @@ impl Page<'_> {
 /// `office (standard): 12 flows, 345 frames; ech-present 2, one-way 1`.
 fn segment_text(segment: &SegmentCoverage) -> String {
     let tally = &segment.tally;
-    let blind = Blind::ALL.iter().map(|b| (b.name(), tally.blind(*b)));
-    let cut = std::iter::once(("cut frames", tally.truncated));
+    let blind = Blind::ALL.iter().filter(|b| **b != Blind::EchPresent).map(|b| (b.name(), tally.blind(*b)));
+    let cut = std::iter::once(("truncated", tally.truncated));
     let limits = tally.limits.hit().map(|(limit, n)| (limit.name(), n));
     let lost: Vec<String> = blind.chain(cut).chain(limits).filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect();
     let lost = if lost.is_empty() { String::new() } else { format!("; {}", lost.join(", ")) };
-    format!("{} ({}): {}, {} frames{lost}", segment.name, segment.class, count(tally.flows as usize, "flow"), tally.frames)
+    let (flows, frames) = (count(tally.flows as usize, "flow"), count(tally.frames as usize, "frame"));
+    format!("{} ({}): {flows}, {frames}{lost}", segment.name, segment.class)
 }
 
 fn who(f: &Finding) -> String {
@@ -222,6 +243,11 @@ fn identity(f: &Finding) -> String {
     parts.join(", ")
 }
 
+/// Two digits; never 1.00, because nothing is certain.
+fn sure(confidence: f64) -> String {
+    format!("{:.2}", confidence.min(0.99))
+}
+
 fn sign(line: &EvidenceLine) -> String {
     let times = if line.count > 1 { format!(" x{}", line.count) } else { String::new() };
     let kind = if line.kind.name() == "observed" { String::new() } else { format!(" ({})", line.kind.name()) };
@@ -236,8 +262,8 @@ fn count(n: usize, what: &str) -> String {
 fn bytes(n: u64) -> String {
     match n {
         0..10_000 => format!("{n} B"),
-        10_000..10_000_000 => format!("{:.1} kB", n as f64 / 1e3),
-        10_000_000..10_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        10_000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
         _ => format!("{:.1} GB", n as f64 / 1e9),
     }
 }
@@ -290,7 +316,8 @@ mod tests {
         let morning = (at("2026-03-03T08:00:12Z"), at("2026-03-03T09:41:07Z"));
         assert_eq!(span_of(Some(morning)), "2026-03-03 08:00:12 - 09:41:07 UTC");
         assert_eq!(span_of(None), "no frames");
-        assert_eq!([bytes(999), bytes(12_345), bytes(12_345_678)], ["999 B", "12.3 kB", "12.3 MB"]);
+        assert_eq!([bytes(999), bytes(12_345), bytes(1_704_600)], ["999 B", "12.3 kB", "1.7 MB"]);
+        assert_eq!([sure(0.5), sure(0.999_91)], ["0.50", "0.99"]);
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
     }
 }

@@ -177,6 +177,8 @@ struct SummaryLine<'r> {
     rules: &'r str,
     policy: bool,
     inputs: &'r [String],
+    /// What of the inputs could not be read: without it an empty answer means that nothing was there.
+    unread: &'r [String],
     findings: usize,
     devices: usize,
     by_verdict: BTreeMap<&'static str, usize>,
@@ -343,6 +345,7 @@ fn summary_line(result: &ScanResult) -> SummaryLine<'_> {
         rules: &result.rules,
         policy: result.policy,
         inputs: &result.inputs,
+        unread: &result.unread,
         findings: result.findings.len(),
         devices: devices.len(),
         by_verdict,

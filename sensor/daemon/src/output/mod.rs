@@ -16,6 +16,8 @@ use ringfence_core::worker::{PlaceTally, Places, Tally};
 pub struct ScanResult {
     /// The inputs, as the operator named them.
     pub inputs: Vec<String>,
+    /// What of them could not be read, a sentence each.
+    pub unread: Vec<String>,
     /// The version of the rule set.
     pub rules: String,
     /// Whether a policy was given.

@@ -139,9 +139,10 @@ impl Chunk {
     }
 }
 
-/// The first line without its end, and how many bytes it takes with it.
+/// The first line without its end, and how many bytes it takes with it. A longer one than is waited for is none, also when it is there
+/// at once: how a stream is cut must not matter.
 fn line(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let at = bytes.iter().position(|b| *b == b'\n')?;
+    let at = bytes.iter().take(CHUNK_LINE_BYTES_MAX).position(|b| *b == b'\n')?;
     let text = bytes.get(..at)?;
     Some((text.strip_suffix(b"\r").unwrap_or(text), at.checked_add(1)?))
 }

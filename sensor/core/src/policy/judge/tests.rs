@@ -297,14 +297,14 @@ fn a_judgement_explains_itself() {
     let judged = |case: Case<'_>| policy().judge(&case);
     let waived = judged(case("wechat", Standard, "waived"));
     assert_eq!(waived.line, "default for standard (separate_device)");
-    assert_eq!(waived.reasons, ["waiver W-2 (press work) until 2026-07-01 00:00 UTC, approved by CISO"]);
+    assert_eq!(waived.reasons, ["waiver W-2 (press work) until 2026-06-30, approved by CISO"]);
     let late = judged(case("wechat", Sensitive, "late"));
     assert_eq!(late.line, "default for sensitive (banned unless waived)");
     assert_eq!(
         late.reasons,
         [
             "wechat on the sensitive segment sensitive without a valid waiver",
-            "waiver W-3 ended 2026-03-01 00:00 UTC, use went on until 2026-03-03 09:00 UTC"
+            "waiver W-3 ended 2026-02-28, use went on until 2026-03-03 09:00 UTC"
         ]
     );
     let banned = judged(case("tiktok", Guest, "waived"));
