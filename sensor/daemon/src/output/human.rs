@@ -84,8 +84,20 @@ impl Page<'_> {
         let mut tally: BTreeMap<Verdict, usize> = BTreeMap::new();
         result.findings.iter().for_each(|f| *tally.entry(f.verdict).or_default() += 1);
         if !tally.is_empty() {
-            let words: Vec<String> = tally.iter().map(|(v, n)| format!("{} {n}", self.verdict(*v))).collect();
-            writeln!(out, "{}", words.join("  "))?;
+            let mut used = 0;
+            for (verdict, n) in &tally {
+                let width = verdict.name().len() + n.to_string().len() + 3;
+                let gap = if used == 0 {
+                    ""
+                } else if used + 2 + width > self.terminal.width {
+                    "\n"
+                } else {
+                    "  "
+                };
+                used = if gap == "  " { used + 2 + width } else { width };
+                write!(out, "{gap}{} {n}", self.verdict(*verdict))?;
+            }
+            writeln!(out)?;
         }
         if !result.policy {
             writeln!(
