@@ -9,13 +9,16 @@ SHELL := /bin/bash
 CARGO ?= cargo
 DEMO := target/demo
 
-.PHONY: demo demo-live bench-live test setup lint-tools docs clean help
+.PHONY: demo demo-live bench-live test setup lab-setup lint-tools docs clean help
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
 
-# Build needs: a C compiler (ring), and libpcap's headers. The lab needs real clients and servers.
-PACKAGES := build-essential pkg-config libpcap-dev curl dnsmasq-base iproute2 openssl udhcpc
+# Building needs a C compiler (ring, SQLite) and libpcap's headers. The lab and the tests need real clients and servers.
+PACKAGES := build-essential pkg-config libpcap-dev
+lab-setup test: PACKAGES += curl dnsmasq-base iproute2 openssl udhcpc
+
+lab-setup: setup
 
 setup:
 	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
@@ -41,14 +44,14 @@ demo: setup
 	@echo
 	@$(CARGO) run --quiet --locked -p ringfence -- scan -c deploy/config/ringfence.toml $(DEMO)/office.pcap
 
-demo-live: setup
+demo-live: lab-setup
 	@echo "== building the sensor and the lab"
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
 	@echo "== a network of kernel namespaces; everything is gone when it ends (40 seconds, or Ctrl-C)"
 	@target/debug/lab target/debug/ringfence
 
 # Takes about ten minutes on an idle machine: `make bench-live BENCH=--long` sends two hundred million frames instead.
-bench-live: setup
+bench-live: lab-setup
 	@echo "== building the sensor, optimised"
 	@$(CARGO) build --quiet --locked --release -p ringfence -p ringfence-tests
 	@target/release/rate target/release/ringfence $(BENCH)

@@ -92,8 +92,12 @@ impl Hub {
 
     fn refuse(&mut self, by: &str, problems: &[String]) {
         let first = problems.first().cloned().unwrap_or_default();
-        eprintln!("ringfence: reload ({by}) refused, the old set goes on: {} problems, the first: {first}", problems.len());
-        self.audit("reload-refused", format!("by {by}: {} problems, the first: {first}", problems.len()));
+        let what = match problems.len() {
+            1 => first.clone(),
+            n => format!("{n} problems, the first: {first}"),
+        };
+        eprintln!("ringfence: reload ({by}) refused, the old set goes on: {what}");
+        self.audit("reload-refused", format!("by {by}: {what}"));
         self.status.refused(now(), &first);
         self.settle();
     }

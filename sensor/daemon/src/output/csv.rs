@@ -46,7 +46,7 @@ pub fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
         let row: [String; 27] = [
             f.verdict.name().into(),
             f.level.name().into(),
-            format!("{:.3}", f.confidence),
+            f.confidence.to_string(),
             f.device.id.clone(),
             f.device.mac.map(|m| m.to_string()).unwrap_or_default(),
             addresses.join(" "),
@@ -65,7 +65,7 @@ pub fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
             f.classes.join(" "),
             f.policy.clone(),
             f.id.clone(),
-            format!("{:.3}", f.device.confidence),
+            f.device.confidence.to_string(),
             f.regions.join(" "),
             f.waiver.clone().unwrap_or_default(),
             f.others.iter().map(|v| v.name()).collect::<Vec<_>>().join(" "),

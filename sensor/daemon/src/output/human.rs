@@ -255,8 +255,8 @@ fn identity(f: &Finding) -> String {
     parts.join(", ")
 }
 
-/// Two digits; never 1.00, because nothing is certain.
-fn sure(confidence: f64) -> String {
+/// A confidence for people: two digits; never 1.00, because nothing is certain.
+pub fn sure(confidence: f64) -> String {
     format!("{:.2}", confidence.min(0.99))
 }
 

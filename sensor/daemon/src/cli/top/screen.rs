@@ -9,6 +9,7 @@ use super::snapshot::{Alarm, Finding, Ring, Segment, Snapshot};
 use super::tone::{Pieces, Tone};
 use crate::cli::safe::printable;
 use crate::cli::word;
+use crate::output::human::sure;
 
 /// Narrower screens are cut at the right.
 const WIDTH_MIN: usize = 64;
@@ -139,7 +140,7 @@ fn finding(snapshot: &Snapshot, f: &Finding, columns: &[Column]) -> Pieces {
         (app, "none" | "app") => app.to_string(),
         (app, surface) => format!("{app} ({surface})"),
     };
-    let level = if f.level == "none" { "-".to_string() } else { format!("{} {:.2}", f.level, f.confidence) };
+    let level = if f.level == "none" { "-".to_string() } else { format!("{} {}", f.level, sure(f.confidence)) };
     let cells = columns.iter().map(|(title, ..)| match *title {
         "VERDICT" => verdict(&f.verdict),
         "DEVICE" => (who.clone(), Tone::Strong),
