@@ -49,6 +49,11 @@ impl Maturity {
     /// Words in rules and outputs.
     pub const WORDS: [(&'static str, Maturity); 3] =
         [("stable", Maturity::Stable), ("incubating", Maturity::Incubating), ("sandbox", Maturity::Sandbox)];
+
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        Maturity::WORDS.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// Which flows an address becomes known to, once this indicator has proven it.

@@ -262,7 +262,7 @@ fn human(subject: Subject, text: &str, matches: &[Match<'_>], notes: &[String]) 
             }
         }
         let region = if i.region.is_empty() { String::new() } else { format!(", {}", i.region) };
-        let _ = writeln!(out, "      class {}{region}; {:?}; {}:{}", i.class, i.maturity, i.file, i.line);
+        let _ = writeln!(out, "      class {}{region}; {}; {}:{}", i.class, i.maturity.name(), i.file, i.line);
         let teaches = match i.teaches {
             Teaches::Sensor => "its addresses explain nameless flows of every device on ports 80, 443 and 8080",
             Teaches::Client => "its addresses explain nameless flows of the same device and port",
@@ -296,7 +296,7 @@ fn as_json(subject: Subject, text: &str, matches: &[Match<'_>], notes: &[String]
             let fields: Vec<_> = m.fields.iter().map(|f| json!({"field": f.name, "family": m.indicator.family_on(f).letter(), "weight": m.indicator.weight_on(f)})).collect();
             json!({"indicator": *m.indicator.id, "app": *m.indicator.app, "surface": m.indicator.surface.name(), "class": *m.indicator.class,
                    "effect": format!("{:?}", m.indicator.effect).to_lowercase(), "low": m.indicator.low, "region": *m.indicator.region,
-                   "fields": fields, "source": *m.indicator.source, "false_alarms": *m.indicator.false_alarms})
+                   "fields": fields, "source": *m.indicator.source, "false_alarms": *m.indicator.false_alarms, "maturity": m.indicator.maturity.name()})
         })
         .collect();
     format!("{}\n", json!({"type": "explanation", "subject": text, "kind": kind, "matches": rows, "notes": notes}))

@@ -71,8 +71,11 @@ fn human() -> String {
     for dissector in DISSECTORS {
         text.push_str(&format!("{}: {}\n", dissector.name, dissector.about));
         for f in dissector.fields {
-            text.push_str(&format!("  {:<24} {:<10} {}\n", f.name, kind(f), f.meaning));
+            let personal = if f.personal { "; personal: never printed, kept or sent" } else { "" };
+            text.push_str(&format!("\n  {}  ({}{personal})\n", f.name, kind(f)));
+            text.push_str(&format!("      {}\n      source: {}\n", f.meaning, f.source));
         }
+        text.push('\n');
     }
     text
 }

@@ -39,7 +39,9 @@ pub fn completions(args: &CompletionsArgs, mut command: Command) -> Result<Exit,
 ///
 /// # Errors
 /// [`Failure`] when there is no such subcommand or the page cannot be written.
-pub fn man(args: &ManArgs, command: Command) -> Result<Exit, Failure> {
+pub fn man(args: &ManArgs, mut command: Command) -> Result<Exit, Failure> {
+    // Gives subcommands the names of their pages: ringfence-scan(1).
+    command.build();
     let page = match &args.command {
         None => command,
         Some(name) => match command.get_subcommands().find(|c| c.get_name() == name) {

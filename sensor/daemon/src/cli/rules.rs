@@ -86,17 +86,23 @@ fn list(store: &RulesStore, app: Option<&str>, format: Format) -> Result<String,
             let i = &rule.indicator;
             let weight = if i.effect == Effect::Evidence { format!("{:.2}/{:.2}", i.weight, i.dns_weight) } else { "-".into() };
             format!(
-                "{:<40} {:<8} {:<5} {:<18} {weight:<9} {:>4} patterns  {:?}\n",
+                "{:<40} {:<8} {:<7} {:<18} {weight:<10} {:>8}  {}\n",
                 i.id,
                 i.app,
                 i.surface.name(),
                 i.class,
                 rule.patterns.len(),
-                i.maturity
+                i.maturity.name()
             )
         }
     };
-    Ok(rules.iter().map(|(_, r)| line(r)).collect())
+    let header = match format {
+        Format::Human => {
+            format!("{:<40} {:<8} {:<7} {:<18} {:<10} {:>8}  {}\n", "id", "app", "surface", "class", "weight/DNS", "patterns", "maturity")
+        }
+        Format::Json => String::new(),
+    };
+    Ok(std::iter::once(header).chain(rules.iter().map(|(_, r)| line(r))).collect())
 }
 
 fn as_json(rule: &Rule) -> serde_json::Value {
@@ -105,7 +111,7 @@ fn as_json(rule: &Rule) -> serde_json::Value {
         "id": *i.id, "app": *i.app, "surface": i.surface.name(), "class": *i.class, "region": *i.region,
         "weight": i.weight, "dns_weight": i.dns_weight, "starts": i.starts, "low": i.low,
         "effect": format!("{:?}", i.effect).to_lowercase(), "teaches": format!("{:?}", i.teaches).to_lowercase(),
-        "maturity": format!("{:?}", i.maturity).to_lowercase(), "source": *i.source, "false_alarms": *i.false_alarms,
+        "maturity": i.maturity.name(), "source": *i.source, "false_alarms": *i.false_alarms,
         "file": *i.file, "line": i.line, "fields": rule.fields.iter().map(|f| f.name).collect::<Vec<_>>(),
         "patterns": rule.patterns.iter().map(pattern).collect::<Vec<_>>(),
     })
@@ -156,7 +162,7 @@ fn show(store: &RulesStore, id: &str) -> Result<String, Failure> {
     row("teaches", &format!("{:?}", i.teaches).to_lowercase());
     row("source", &i.source);
     row("false alarms", &i.false_alarms);
-    row("maturity", &format!("{:?}", i.maturity).to_lowercase());
+    row("maturity", i.maturity.name());
     row("file", &format!("{}:{}", i.file, i.line));
     row("patterns", &rule.patterns.iter().map(pattern).collect::<Vec<_>>().join("\n               "));
     row("must hit", &rule.hits.join("\n               "));

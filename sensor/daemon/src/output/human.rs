@@ -225,7 +225,13 @@ fn who(f: &Finding) -> String {
     let device = &f.device;
     let name = device.register.as_deref().or(device.name.as_deref());
     let fallback = || device.mac.map(|m| m.to_string()).or_else(|| device.addresses.first().map(ToString::to_string));
-    name.map(str::to_string).or_else(fallback).unwrap_or_else(|| device.id.clone())
+    name.map(short).or_else(fallback).unwrap_or_else(|| device.id.clone())
+}
+
+/// A name that a device gave itself may have 255 characters; JSON has them all.
+fn short(name: &str) -> String {
+    const SHOWN: usize = 40;
+    if name.chars().count() <= SHOWN { name.to_string() } else { name.chars().take(SHOWN - 1).chain(['…']).collect() }
 }
 
 fn identity(f: &Finding) -> String {
@@ -246,7 +252,7 @@ fn identity(f: &Finding) -> String {
         parts.push(if more > 0 { format!("{} and {more} more", shown.join(" ")) } else { shown.join(" ") });
     }
     if let Some(name) = device.name.as_deref().filter(|n| Some(*n) != device.register.as_deref()) {
-        parts.push(name.to_string());
+        parts.push(short(name));
     }
     if device.behind_router {
         parts.push("behind a router".to_string());
