@@ -318,3 +318,18 @@ fn drain(service: &Service, orders: &Orders, rings: Vec<RingThread>, hub: JoinHa
     }
     eprintln!("ringfence: ended; everything that was taken is written");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_that_takes_no_step_stops_the_beat() {
+        let ring = RingHandle { link: Arc::new(Link::new("span0", 0)), published: Arc::default() };
+        assert!(!in_step(&ring), "it has never taken one");
+        ring.published.step(Instant::now());
+        assert!(in_step(&ring));
+        ring.published.step(Instant::now().checked_sub(STUCK * 2).expect("this machine runs for longer"));
+        assert!(!in_step(&ring));
+    }
+}

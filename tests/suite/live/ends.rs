@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -72,6 +73,24 @@ fn what_it_remembers_is_for_its_owner_alone() {
     for file in files {
         let mode = file.metadata().expect("it is there").permissions().mode();
         assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", file.path().display());
+    }
+    daemon.stop();
+}
+
+#[test]
+fn the_service_manager_hears_that_frames_are_looked_for() {
+    let Some(mut wire) = Wire::new() else { return };
+    wire.setup.wrapper = ["env", "WATCHDOG_USEC=900000"].map(str::to_string).to_vec();
+    let daemon = wire.start();
+    // The lab's own ear is closed once the sensor is ready; this one takes its place.
+    let path = wire.setup.dir.join("notify");
+    fs::remove_file(&path).expect("it was there");
+    let ear = UnixDatagram::bind(&path).expect("a socket");
+    ear.set_read_timeout(Some(Duration::from_secs(5))).expect("it can wait");
+    for _ in 0..3 {
+        let mut message = [0; 64];
+        let len = ear.recv(&mut message).expect("a beat within five seconds");
+        assert_eq!(&message[..len], b"WATCHDOG=1\n");
     }
     daemon.stop();
 }

@@ -106,6 +106,12 @@ impl Published {
     pub fn view(&self) -> RingView {
         lock(&self.0).clone()
     }
+
+    /// As if the ring had taken its last step then.
+    #[cfg(test)]
+    pub fn step(&self, at: Instant) {
+        lock(&self.0).beat = Some(at);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
