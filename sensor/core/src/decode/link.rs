@@ -39,6 +39,7 @@ const ET_MPLS: u16 = 0x8847;
 const ET_MPLS_MULTICAST: u16 = 0x8848;
 const ET_PPPOE: u16 = 0x8864;
 const ET_QINQ: u16 = 0x88a8;
+const ET_MACSEC: u16 = 0x88e5;
 const ET_CISCO_CMD: u16 = 0x8909;
 const ET_QINQ_OLD: u16 = 0x9100;
 const ET_QINQ_OLDER: u16 = 0x9200;
@@ -110,6 +111,7 @@ pub(super) fn ether<'a>(ether_type: u16, bytes: &'a [u8], gathered: &mut Gathere
             Layer::Ppp(protocol, rest)
         }
         ET_BRIDGE => Layer::Ethernet(bytes),
+        ET_MACSEC => return macsec(bytes),
         ET_CISCO_CMD => return cisco_metadata(bytes, gathered),
         ET_NSH => return super::tunnel::nsh(bytes),
         ET_TRILL => return trill(bytes),
@@ -123,6 +125,21 @@ fn vlan<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Option<Layer<'a>> {
     let (tag, rest) = be16(bytes)?;
     let (ether_type, rest) = be16(rest)?;
     gathered.hop(Hop::Vlan(tag & 0x0fff));
+    Some(Layer::Ether(ether_type, rest))
+}
+
+/// MACsec (IEEE 802.1AE clause 9.3): flags, short length, packet number, perhaps the channel. Without encryption the frame goes on in
+/// the clear, and its check value stands behind it as padding would.
+fn macsec(bytes: &[u8]) -> Option<Layer<'_>> {
+    const VERSION: u8 = 0x80;
+    const CHANNEL: u8 = 0x20;
+    const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
+    let (flags, rest) = u8(bytes)?;
+    if flags & (VERSION | ENCRYPTED_OR_CHANGED) != 0 {
+        return Some(Layer::Done(Body::Other));
+    }
+    let rest = skip(rest, if flags & CHANNEL == 0 { 5 } else { 13 })?;
+    let (ether_type, rest) = be16(rest)?;
     Some(Layer::Ether(ether_type, rest))
 }
 

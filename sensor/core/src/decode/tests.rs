@@ -84,6 +84,8 @@ fn every_carriage() {
         ("pseudo-wire", 1, ethernet(0x8847, &[&[0, 1, 1, 64, 0, 0, 0, 0][..], &eth].concat()), "Mpls(16)"),
         ("pppoe", 1, ethernet(0x8864, &[&[0x11, 0, 0, 9, 0, 46, 0, 0x21][..], &ip].concat()), "Pppoe(9)"),
         ("security tag", 1, ethernet(0x8909, &[&[1, 1, 0, 1, 0, 33, 8, 0][..], &ip].concat()), "Sgt(33)"),
+        ("macsec", 1, ethernet(0x88e5, &[&[3, 0, 0, 0, 0, 9, 8, 0][..], &ip, &[0xcc; 16]].concat()), ""),
+        ("macsec channel", 1, ethernet(0x88e5, &[&[0x23, 0, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8, 8, 0][..], &ip, &[0xcc; 16]].concat()), ""),
         ("gre", 1, over(47, &[0x20, 0, 8, 0, 0, 0, 0, 5], &ip), "Gre(Some(5))"),
         ("gre ethernet", 1, over(47, &[0, 0, 0x65, 0x58], &eth), "Gre(None)"),
         ("erspan i", 1, over(47, &[0, 0, 0x88, 0xbe], &eth), "Gre(None)"),
