@@ -90,7 +90,8 @@ fn over_udp<'a>(carried: &Carried<'a>, (sport, dport): (u16, u16), bytes: &'a [u
         (3544, _) | (_, 3544) => teredo(bytes, gathered),
         (_, 37008) => tzsp(bytes, gathered),
         (4500, _) | (_, 4500) if bytes.len() >= 16 && !bytes.starts_with(&[0; 4]) => Some(carried.done(Payload::Opaque("esp"))),
-        (_, 4754) => gre(bytes, gathered),
+        // GRE in UDP is version 0 (RFC 8086 section 3): another one is another program's datagram.
+        (_, 4754) if bytes.get(1).is_some_and(|b| b & 7 == 0) => gre(bytes, gathered),
         (1194, _) | (_, 1194) if openvpn(bytes) => Some(carried.done(Payload::Opaque("openvpn"))),
         _ => wireguard(bytes).then(|| carried.done(Payload::Opaque("wireguard"))),
     }
