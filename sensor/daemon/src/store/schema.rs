@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 
-/// Each step takes the tables from one version to the next; what was shipped never changes.
-const STEPS: &[&str] = &["
+/// Each step takes the tables from one version to the next; what was shipped never changes. A room of the store names its own tables.
+const STEPS: &[&[&str]] = &[&[FIRST]];
+
+const FIRST: &str = "
 CREATE TABLE findings (
   id         TEXT PRIMARY KEY,
   device     TEXT NOT NULL,
@@ -33,7 +35,7 @@ CREATE TABLE audit (
   action TEXT NOT NULL,
   detail TEXT NOT NULL
 ) STRICT;
-"];
+";
 
 /// The version that this program makes.
 pub const VERSION: usize = STEPS.len();
@@ -60,7 +62,7 @@ pub fn upgrade(connection: &mut Connection) -> Result<(), Problem> {
     }
     for (version, step) in STEPS.iter().enumerate().skip(found) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
+        step.iter().try_for_each(|tables| transaction.execute_batch(tables))?;
         transaction.pragma_update(None, "user_version", u32::try_from(version + 1).unwrap_or(u32::MAX))?;
         transaction.commit()?;
     }
