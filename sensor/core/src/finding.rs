@@ -34,7 +34,7 @@ impl Kind {
 }
 
 /// A device as a finding shows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceFacts {
     /// Stable, opaque: `dev-` and 12 hexadecimal digits.
     pub id: String,
@@ -126,6 +126,37 @@ pub struct Finding {
     pub evidence: Vec<EvidenceLine>,
     /// Fingerprints seen beside matched hellos: (field, value).
     pub fingerprints: Vec<(&'static str, String)>,
+}
+
+impl Finding {
+    /// A finding that says nothing yet: who, and nothing else.
+    pub fn blank(id: &str, device: DeviceFacts) -> Finding {
+        Finding {
+            id: id.to_string(),
+            device,
+            segment: String::new(),
+            segment_class: "unknown",
+            app: String::new(),
+            surface: None,
+            level: Level::None,
+            confidence: 0.0,
+            verdict: Verdict::Observed,
+            others: Vec::new(),
+            policy: String::new(),
+            waiver: None,
+            reasons: Vec::new(),
+            first_seen: Timestamp::ZERO,
+            last_seen: Timestamp::ZERO,
+            flows: 0,
+            bytes_up: 0,
+            bytes_down: 0,
+            instances: 0,
+            classes: Vec::new(),
+            regions: Vec::new(),
+            evidence: Vec::new(),
+            fingerprints: Vec::new(),
+        }
+    }
 }
 
 /// A flow that a finding rests on.

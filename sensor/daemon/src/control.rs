@@ -1,18 +1,83 @@
 //! What may be asked of the running daemon, whoever asks: the API, a signal, a changed file.
 
-/// The daemon, as seen by those who may ask it for something. A call waits for the answer, a few seconds at most.
+use std::sync::Arc;
+
+use ringfence_core::ledger::Tracked;
+
+/// The daemon, as seen by those who may ask it for something. A call waits for the answer, a few seconds at most. Whoever implements
+/// it takes the deeds of operators that it names, and refuses the others.
 pub trait Control: Send + Sync {
     /// Loads configuration and rules again.
     ///
     /// # Errors
     /// When the daemon does not answer. Problems of the files are part of the report.
-    fn reload(&self) -> Result<ReloadReport, String>;
+    fn reload(&self, by: &str) -> Result<ReloadReport, String>;
 
     /// Tells what a reload would change.
     ///
     /// # Errors
     /// When the daemon does not answer.
     fn dry_run(&self) -> Result<ReloadReport, String>;
+
+    /// Notes that somebody takes care of a finding.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is no such finding, it is not open, or the daemon does not answer.
+    fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {
+        let _ = (by, finding, note);
+        Err(Refusal::none())
+    }
+}
+
+/// What an operator may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Take care of findings.
+    Acknowledge,
+    /// Add, approve, renew and revoke waivers.
+    Waivers,
+    /// Join and part devices.
+    Devices,
+    /// Learn who is behind a pseudonym.
+    Resolve,
+    /// Have a device forgotten.
+    Erase,
+}
+
+impl Right {
+    /// Words in the configuration.
+    pub const WORDS: [(&'static str, Right); 5] = [
+        ("acknowledge", Right::Acknowledge),
+        ("waivers", Right::Waivers),
+        ("devices", Right::Devices),
+        ("resolve", Right::Resolve),
+        ("erase", Right::Erase),
+    ];
+
+    /// The word in the configuration.
+    pub fn name(self) -> &'static str {
+        Right::WORDS.iter().find(|(_, right)| *right == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such thing.
+    Unknown,
+    /// It cannot be done as things stand: what is wrong, and the remedy.
+    Conflict(String, String),
+    /// What was given makes no sense: everything that is wrong.
+    Invalid(Vec<String>),
+    /// The daemon does not answer, or cannot write.
+    Unavailable(String),
+}
+
+impl Refusal {
+    /// Nobody here does that.
+    pub fn none() -> Refusal {
+        Refusal::Unavailable("this sensor takes no deeds".to_string())
+    }
 }
 
 /// What a reload did, or would do.

@@ -142,6 +142,7 @@ fn confine(loaded: &Loaded, service: &Service) -> Result<(), StartError> {
     readable.extend(loaded.paths.rules_dir());
     readable.extend(loaded.config.files.iter().filter_map(|f| Path::new(f).parent()).map(Path::to_path_buf));
     readable.extend(service.http.token_file.iter().cloned());
+    readable.extend(service.http.operators.iter().map(|o| o.token_file.clone()));
     for part in sandbox::enter(dir, &readable) {
         match part {
             Ok(what) => eprintln!("ringfence: sandbox: {what}"),

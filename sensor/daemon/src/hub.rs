@@ -3,6 +3,7 @@
 //! Nothing here waits for a reader. The order of a tick: judge what changed, write it to disk, then show it.
 
 mod commands;
+mod deeds;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,17 +161,23 @@ impl Hub {
     fn book(&mut self, at: Timestamp, report: Report) {
         let mut events = self.ledger.state(at, report.findings, &report.withdrawn);
         events.extend(self.ledger.expire(at, self.findings.quiet));
+        events.extend(self.ledger.escalate(at, &self.findings.escalation));
         for (event, id) in events {
             if matches!(event, Event::Resolved | Event::Superseded) {
                 self.correlator.close(&id);
             }
-            *self.events.entry(event).or_default() += 1;
-            // Every flow updates a finding: only what a person would call news goes into the history.
-            if event != Event::Updated && self.changes.events.len() < EVENTS_WAITING_MAX {
-                self.changes.events.push((at, event, id.clone()));
-            }
-            self.pending.insert(id);
+            self.enter(at, event, id);
         }
+    }
+
+    /// Notes that something happened to a finding, to be written and told.
+    fn enter(&mut self, at: Timestamp, event: Event, id: String) {
+        *self.events.entry(event).or_default() += 1;
+        // Every flow updates a finding: only what a person would call news goes into the history.
+        if event != Event::Updated && self.changes.events.len() < EVENTS_WAITING_MAX {
+            self.changes.events.push((at, event, id.clone()));
+        }
+        self.pending.insert(id);
     }
 
     /// Writes what is pending, then shows it. What cannot be written now is tried again at the next tick, and shown all the same.

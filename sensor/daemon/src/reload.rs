@@ -117,7 +117,8 @@ pub fn difference(old: &Loaded, new: &Loaded) -> Difference {
     if (was.findings, was.alarms) != (is.findings, is.alarms) {
         changes.push("[findings] or [alarms]".into());
     }
-    let tables = [("[capture]", was.capture != is.capture), ("[http]", was.http != is.http), ("[state]", was.state != is.state)];
+    let tables =
+        [("[capture]", was.capture != is.capture), ("[http] or [operators]", was.http != is.http), ("[state]", was.state != is.state)];
     let site = ("site", old.config.site != new.config.site);
     let needs_restart = tables.into_iter().chain([site]).filter(|(_, differs)| *differs).map(|(name, _)| name.to_string()).collect();
     Difference { changes, needs_restart }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -68,6 +68,14 @@ struct Refusal {
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
+/// A request.
+struct Asked<'a> {
+    method: Method,
+    path: &'a str,
+    body: Vec<u8>,
+    patience: Duration,
+}
+
 /// A client of one sensor.
 pub struct Client {
     runtime: tokio::runtime::Runtime,
@@ -108,7 +116,7 @@ impl Client {
     /// # Errors
     /// [`Failure`] when nothing answers, or not with that.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.ask(Method::GET, path, PATIENCE)
+        self.ask(Asked { method: Method::GET, path, body: Vec::new(), patience: PATIENCE })
     }
 
     /// What a path answers with when it is to do something, which may take half a minute.
@@ -116,11 +124,22 @@ impl Client {
     /// # Errors
     /// [`Failure`] when nothing answers, or it is refused; what is wrong stands in its message, a line each.
     pub fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.ask(Method::POST, path, PATIENCE_FOR_WORK)
+        self.ask(Asked { method: Method::POST, path, body: Vec::new(), patience: PATIENCE_FOR_WORK })
     }
 
-    fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, patience: Duration) -> Result<T, Failure> {
-        let timed = async { tokio::time::timeout(patience, self.fetch(method, path)).await };
+    /// The same with a body that says what.
+    ///
+    /// # Errors
+    /// As for [`Client::post`].
+    pub fn post_with<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        // Structs with text keys are always JSON.
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        self.ask(Asked { method: Method::POST, path, body, patience: PATIENCE_FOR_WORK })
+    }
+
+    fn ask<T: DeserializeOwned>(&self, asked: Asked<'_>) -> Result<T, Failure> {
+        let (path, patience) = (asked.path, asked.patience);
+        let timed = async { tokio::time::timeout(patience, self.fetch(asked)).await };
         let answer = self.runtime.block_on(timed).map_err(|_| Broken::from("no answer in time"));
         let (status, body) = answer.and_then(|a| a).map_err(|e| self.unreachable(&e))?;
         match status {
@@ -129,6 +148,7 @@ impl Client {
                 Failure::new(Exit::Data, format!("{}{path}: {e}", self.name()), help)
             }),
             401 => Err(Failure::new(Exit::Permission, format!("{} asks for another token", self.name()), "give --token-file".to_string())),
+            403 => Err(Failure { exit: Exit::Permission, ..self.refused(path, status, &body) }),
             _ => Err(self.refused(path, status, &body)),
         }
     }
@@ -144,26 +164,29 @@ impl Client {
         Failure::new(exit, message, Some(printable(refusal.remedy.as_bytes())))
     }
 
-    async fn fetch(&self, method: Method, path: &str) -> Result<(u16, Bytes), Broken> {
+    async fn fetch(&self, asked: Asked<'_>) -> Result<(u16, Bytes), Broken> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((bare, self.port)).await?;
         match &self.tls {
-            None => self.exchange(stream, method, path).await,
-            Some(tls) => self.exchange(tls.connect(ServerName::try_from(bare.to_string())?, stream).await?, method, path).await,
+            None => self.exchange(stream, asked).await,
+            Some(tls) => self.exchange(tls.connect(ServerName::try_from(bare.to_string())?, stream).await?, asked).await,
         }
     }
 
-    async fn exchange<S>(&self, stream: S, method: Method, path: &str) -> Result<(u16, Bytes), Broken>
+    async fn exchange<S>(&self, stream: S, asked: Asked<'_>) -> Result<(u16, Bytes), Broken>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path).header(HOST, format!("{}:{}", self.host, self.port));
+        let mut request = Request::builder().method(asked.method).uri(asked.path).header(HOST, format!("{}:{}", self.host, self.port));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+        if !asked.body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let response = sender.send_request(request.body(Full::new(Bytes::from(asked.body)))?).await?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
         driver.abort();
@@ -178,6 +201,12 @@ impl Client {
         let help = "is the sensor running (`systemctl status ringfence`), and is this its http.listen? --url says where".to_string();
         Failure::new(Exit::NoInput, format!("{}: {error}", self.name()), help)
     }
+}
+
+/// A name as a part of a path: what has a meaning in paths is written as `%XX` (RFC 3986 section 2.1).
+pub fn segment(name: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':');
+    name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn text(path: &Path) -> Result<String, Failure> {

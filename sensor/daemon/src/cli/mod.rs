@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the table of them.
 
+pub mod acknowledge;
 pub mod check;
 pub mod client;
 pub mod dissect;
@@ -53,6 +54,7 @@ enum Command {
     Explain(explain::Args),
     Check(check::Args),
     Reload(reload::Args),
+    Acknowledge(acknowledge::Args),
     Top(top::Args),
     Doctor(doctor::Args),
     Rules(rules::Args),
@@ -75,6 +77,7 @@ impl Cli {
             Command::Explain(args) => explain::run(args, &terminal),
             Command::Check(args) => check::run(args, &terminal),
             Command::Reload(args) => reload::run(args, &terminal),
+            Command::Acknowledge(args) => acknowledge::run(args),
             Command::Top(args) => top::run(args, &terminal),
             Command::Doctor(args) => doctor::run(args, &terminal),
             Command::Rules(args) => rules::run(args, &terminal),

@@ -28,6 +28,7 @@ const DEVICE: &str = "[[device]]";
 const WAIVER: &str = "[[waiver]]";
 const CAPTURE: &str = "[capture]";
 const HTTP: &str = "[http]";
+const OPERATOR: &str = "[operators.NAME]";
 const STATE: &str = "[state]";
 const FINDINGS: &str = "[findings]";
 const ALARMS: &str = "[alarms]";
@@ -91,12 +92,16 @@ pub static KEYS: &[Key] = &[
     key(HTTP, "tls_certificate", "path", "none", "Certificate chain, PEM."),
     key(HTTP, "tls_key", "path", "none", "Its private key, PEM."),
     key(HTTP, "identities", "true or false", "false", "Serve plain addresses and names instead of pseudonyms."),
+    key(OPERATOR, "token_file", "path", "required", "A file with the token of this person alone; reading needs none where [http] has none, doing something always does."),
+    key(OPERATOR, "may", "acknowledge, waivers, devices, resolve, erase", "required", "What this person may do."),
     key(STATE, "dir", "path", "/var/lib/ringfence", "Where findings, the audit log and the site key are kept."),
     key(STATE, "user", "user name", "ringfence", "Whom it becomes when it was started as root; empty to stay."),
     key(STATE, "sandbox", "true or false", "true", "Confine itself with Landlock and seccomp once it runs."),
     key(STATE, "drain_secs", "seconds, 1 to 600", "10", "How long it may take to end on SIGTERM."),
     key(FINDINGS, "window_hours", "hours, 1 to 168", "24", "Signs combine over so long."),
     key(FINDINGS, "quiet_hours", "hours, 1 to 8760", "24", "A finding without signs for so long is resolved."),
+    key(FINDINGS, "escalate_hours", "hours, 0 to 8760", "24", "An open finding (unapproved or worse) that nobody acknowledges for so long becomes urgent; 0: never."),
+    key(FINDINGS, "escalate_reopened", "times, 0 to 1000", "3", "A finding that was opened again so often becomes urgent at once; 0: never."),
     key(ALARMS, "silence_secs", "seconds, 1 to 86400", "60", "An interface that had traffic and is silent for so long is an alarm."),
     key(ALARMS, "loss", "share above 0 to 1", "0.01", "Share of frames lost above which it is an alarm."),
     key(ALARMS, "one_way", "share above 0 to 1", "0.5", "Share of flows seen in one direction only above which it is an alarm."),

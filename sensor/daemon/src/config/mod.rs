@@ -5,6 +5,7 @@
 mod devices;
 mod files;
 mod keys;
+mod operators;
 mod place;
 mod policy;
 mod register_csv;
@@ -26,6 +27,7 @@ use ringfence_core::rules::Effect;
 use crate::rules_store::RulesStore;
 
 pub use keys::{KEYS, Key, markdown};
+pub use operators::Operator;
 pub use service::{Alarms, Capture, Findings, Http, Service, State};
 
 /// A configuration that was accepted.

@@ -1,11 +1,13 @@
-//! What only the running daemon needs: `[capture]`, `[http]`, `[state]`, `[findings]`, `[alarms]`.
+//! What only the running daemon needs: `[capture]`, `[http]` with `[operators]`, `[state]`, `[findings]`, `[alarms]`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringfence_core::diagnostic::Section;
+use ringfence_core::ledger::Escalation;
 
+use super::operators::{self, Operator};
 use super::place::Place;
 
 /// How the running daemon works.
@@ -53,6 +55,8 @@ pub struct Http {
     pub tls_key: Option<PathBuf>,
     /// Plain addresses and names in the API instead of pseudonyms.
     pub identities: bool,
+    /// Who may do more than read.
+    pub operators: Vec<Operator>,
 }
 
 /// `[state]`.
@@ -75,6 +79,8 @@ pub struct Findings {
     pub window: Duration,
     /// A finding without signs for so long is resolved.
     pub quiet: Duration,
+    /// When a finding becomes urgent.
+    pub escalation: Escalation,
 }
 
 /// `[alarms]`.
@@ -98,7 +104,7 @@ impl Default for Capture {
 impl Default for Http {
     fn default() -> Self {
         let listen = Some(SocketAddr::from(([127, 0, 0, 1], 9477)));
-        Http { listen, token_file: None, tls_certificate: None, tls_key: None, identities: false }
+        Http { listen, token_file: None, tls_certificate: None, tls_key: None, identities: false, operators: Vec::new() }
     }
 }
 
@@ -110,7 +116,8 @@ impl Default for State {
 
 impl Default for Findings {
     fn default() -> Self {
-        Findings { window: Duration::from_secs(86_400), quiet: Duration::from_secs(86_400) }
+        let day = Duration::from_secs(86_400);
+        Findings { window: day, quiet: day, escalation: Escalation { unattended: day, reopened: 3 } }
     }
 }
 
@@ -156,7 +163,7 @@ fn is_interface(section: &Section<'_>, item: &ringfence_core::diagnostic::Item<&
 }
 
 fn http(root: &Section<'_>, dir: &Path) -> Http {
-    let mut http = Http::default();
+    let mut http = Http { operators: operators::read(root, dir), ..Http::default() };
     let Some(section) = root.section("http") else { return http };
     let listen = section.text("listen");
     if let Some(item) = &listen {
@@ -207,6 +214,8 @@ fn findings(root: &Section<'_>) -> Findings {
     let Some(section) = root.section("findings") else { return findings };
     within(&section, "window_hours", 1, 168, "hours", |n| findings.window = Duration::from_secs(n * 3_600));
     within(&section, "quiet_hours", 1, 8_760, "hours", |n| findings.quiet = Duration::from_secs(n * 3_600));
+    within(&section, "escalate_hours", 0, 8_760, "hours, 0 for never", |n| findings.escalation.unattended = Duration::from_secs(n * 3_600));
+    within(&section, "escalate_reopened", 0, 1_000, "times, 0 for never", |n| findings.escalation.reopened = n as u32);
     section.finish();
     findings
 }

@@ -478,7 +478,7 @@ fn names_of_apps_are_free_when_no_rules_are_known() {
 #[test]
 fn the_readers_know_exactly_the_declared_keys() {
     let places = [
-        ("ringfence.toml", "", "segments, policy, device, waiver, capture, http, state, findings, alarms, "),
+        ("ringfence.toml", "", "segments, policy, device, waiver, capture, http, operators, state, findings, alarms, "),
         ("[segments.NAME]", "[segments.a]\n", ""),
         ("[policy]", "[policy]\n", ""),
         ("[policy.min_level]", "[policy.min_level]\n", ""),
@@ -487,6 +487,7 @@ fn the_readers_know_exactly_the_declared_keys() {
         ("[[waiver]]", "[[waiver]]\n", ""),
         ("[capture]", "[capture]\n", ""),
         ("[http]", "[http]\n", ""),
+        ("[operators.NAME]", "[operators.a]\n", ""),
         ("[state]", "[state]\n", ""),
         ("[findings]", "[findings]\n", ""),
         ("[alarms]", "[alarms]\n", ""),

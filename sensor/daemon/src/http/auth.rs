@@ -1,4 +1,5 @@
-//! Who may ask: the token where there is one, and otherwise only this machine's own programs, not web pages in its browsers.
+//! Who may ask: operators by their tokens; readers by the token where there is one, and otherwise only this machine's own programs, not
+//! web pages in its browsers.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,44 +11,124 @@ use ring::rand::SystemRandom;
 
 use super::error::HttpError;
 use super::problem::Problem;
+use crate::config::Operator;
+use crate::control::Right;
 
 /// Length of a token, bytes: shorter ones can be guessed, longer ones are a wrong file.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=512;
 
-/// The token that clients must show. Only a keyed hash of it is kept.
+/// What clients must show. Only keyed hashes of tokens are kept.
 #[derive(Debug)]
-pub struct Token {
-    path: PathBuf,
+pub struct Gate {
     key: hmac::Key,
+    reader: Option<Token>,
+    operators: Vec<(Operator, Token)>,
+}
+
+/// A token: the file, and a keyed hash of what it holds.
+#[derive(Debug)]
+struct Token {
+    path: PathBuf,
     tag: RwLock<hmac::Tag>,
 }
 
-impl Token {
-    /// Reads it.
+impl Gate {
+    /// Reads every token.
     ///
     /// # Errors
-    /// [`HttpError`] when the file cannot be read or holds no token.
-    pub fn load(path: &Path) -> Result<Arc<Token>, HttpError> {
+    /// [`HttpError`] when a file cannot be read, holds no token, or one that somebody else has as well.
+    pub fn load(reader: Option<&Path>, operators: &[Operator]) -> Result<Arc<Gate>, HttpError> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| HttpError::Unreadable("token_file", path.to_path_buf(), std::io::Error::other("no random numbers")))?;
-        let tag = RwLock::new(hmac::sign(&key, &read(path)?));
-        Ok(Arc::new(Token { path: path.to_path_buf(), key, tag }))
+            .map_err(|_| HttpError::Unreadable("token_file", PathBuf::new(), std::io::Error::other("no random numbers")))?;
+        let reader = reader.map(|path| Token::load(&key, path)).transpose()?;
+        let with_token = |o: &Operator| Ok((o.clone(), Token::load(&key, &o.token_file)?));
+        let operators = operators.iter().map(with_token).collect::<Result<Vec<_>, HttpError>>()?;
+        let gate = Gate { key, reader, operators };
+        gate.alike().map_or(Ok(Arc::new(gate)), Err)
     }
 
-    /// Reads it again; the old one stays when that fails.
+    /// Whether readers must show a token.
+    pub fn is_closed(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// Reads every token again; those that cannot be read stay as they are.
     ///
     /// # Errors
-    /// [`HttpError`] as for [`Token::load`].
+    /// The first [`HttpError`], as for [`Gate::load`].
     pub fn refresh(&self) -> Result<(), HttpError> {
-        let tag = hmac::sign(&self.key, &read(&self.path)?);
+        let results: Vec<_> = self.tokens().map(|token| token.refresh(&self.key)).collect();
+        results.into_iter().collect()
+    }
+
+    /// Whether a request may go on, and who asks. `open` routes answer without a token; what needs a right needs a person.
+    ///
+    /// # Errors
+    /// [`Problem`] when it may not.
+    pub fn admit(&self, asks: &Asks<'_>) -> Result<Option<String>, Problem> {
+        let shown = bearer(asks.headers);
+        let operator = self.operators.iter().find(|(_, token)| shown.is_some_and(|shown| token.is(&self.key, shown))).map(|(o, _)| o);
+        match (operator, asks.right) {
+            (Some(operator), Some(right)) if !operator.may.contains(&right) => Err(Problem::not_permitted(&operator.name, right)),
+            (Some(operator), _) => Ok(Some(operator.name.clone())),
+            (None, Some(right)) => Err(Problem::nobody(right)),
+            (None, None) => self.admit_reader(asks, shown),
+        }
+    }
+
+    fn admit_reader(&self, asks: &Asks<'_>, shown: Option<&[u8]>) -> Result<Option<String>, Problem> {
+        match &self.reader {
+            Some(_) if asks.open => Ok(None),
+            Some(token) => shown.filter(|shown| token.is(&self.key, shown)).map(|_| None).ok_or_else(Problem::unauthorised),
+            None => from_here(asks.method, asks.uri, asks.headers).map(|()| None),
+        }
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.reader.iter().chain(self.operators.iter().map(|(_, token)| token))
+    }
+
+    /// A token that two have: then nobody could say who did what.
+    fn alike(&self) -> Option<HttpError> {
+        let mut seen: Vec<hmac::Tag> = Vec::new();
+        self.tokens().find_map(|token| {
+            let tag = *token.tag.read().unwrap_or_else(PoisonError::into_inner);
+            let twice = seen.iter().any(|other| other.as_ref() == tag.as_ref());
+            seen.push(tag);
+            twice.then(|| HttpError::Malformed("token_file", token.path.clone(), "somebody else has the same token".to_string()))
+        })
+    }
+}
+
+/// A request, as far as it decides who may make it.
+pub struct Asks<'r> {
+    /// The route answers without a token.
+    pub open: bool,
+    /// What its sender must be allowed to do.
+    pub right: Option<Right>,
+    /// The method.
+    pub method: &'r Method,
+    /// The target.
+    pub uri: &'r Uri,
+    /// The head.
+    pub headers: &'r HeaderMap,
+}
+
+impl Token {
+    fn load(key: &hmac::Key, path: &Path) -> Result<Token, HttpError> {
+        Ok(Token { path: path.to_path_buf(), tag: RwLock::new(hmac::sign(key, &read(path)?)) })
+    }
+
+    fn refresh(&self, key: &hmac::Key) -> Result<(), HttpError> {
+        let tag = hmac::sign(key, &read(&self.path)?);
         *self.tag.write().unwrap_or_else(PoisonError::into_inner) = tag;
         Ok(())
     }
 
     /// Whether it is this one; takes as long for a near miss as for a far one.
-    pub fn is(&self, shown: &[u8]) -> bool {
+    fn is(&self, key: &hmac::Key, shown: &[u8]) -> bool {
         let tag = *self.tag.read().unwrap_or_else(PoisonError::into_inner);
-        hmac::verify(&self.key, shown, tag.as_ref()).is_ok()
+        hmac::verify(key, shown, tag.as_ref()).is_ok()
     }
 }
 
@@ -62,18 +143,6 @@ fn read(path: &Path) -> Result<Vec<u8>, HttpError> {
         return malformed("a token is one word of printable ASCII".to_string());
     }
     Ok(token.to_vec())
-}
-
-/// Whether a request may go on. `open` routes answer without a token.
-///
-/// # Errors
-/// [`Problem`] when it may not.
-pub fn admit(token: Option<&Token>, open: bool, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    match token {
-        Some(_) if open => Ok(()),
-        Some(token) => bearer(headers).filter(|shown| token.is(shown)).map(|_| ()).ok_or_else(Problem::unauthorised),
-        None => from_here(method, uri, headers),
-    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -121,17 +190,47 @@ mod tests {
     fn a_token_is_one_word_of_some_length_and_can_change() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("token");
-        assert!(matches!(Token::load(&path), Err(HttpError::Unreadable(..))));
+        let load = || Gate::load(Some(&path), &[]);
+        assert!(matches!(load(), Err(HttpError::Unreadable(..))));
         for bad in ["short", "", "two words of some length", "line one of it\nline two of it"] {
             std::fs::write(&path, bad).expect("written");
-            assert!(matches!(Token::load(&path), Err(HttpError::Malformed(..))), "{bad}");
+            assert!(matches!(load(), Err(HttpError::Malformed(..))), "{bad}");
         }
         std::fs::write(&path, "0123456789abcdef\n").expect("written");
-        let token = Token::load(&path).expect("a token");
-        assert!(token.is(b"0123456789abcdef") && !token.is(b"0123456789abcdee") && !token.is(b"") && !token.is(b"0123456789abcdef0"));
+        let gate = load().expect("a gate");
+        let is = |shown: &[u8]| gate.tokens().any(|token| token.is(&gate.key, shown));
+        assert!(is(b"0123456789abcdef") && !is(b"0123456789abcdee") && !is(b"") && !is(b"0123456789abcdef0"));
         std::fs::write(&path, "x").expect("written");
-        assert!(token.refresh().is_err() && token.is(b"0123456789abcdef"), "the old one stays");
+        assert!(gate.refresh().is_err() && is(b"0123456789abcdef"), "the old one stays");
         std::fs::write(&path, "another-token-here").expect("written");
-        assert!(token.refresh().is_ok() && token.is(b"another-token-here") && !token.is(b"0123456789abcdef"));
+        assert!(gate.refresh().is_ok() && is(b"another-token-here") && !is(b"0123456789abcdef"));
+    }
+
+    #[test]
+    fn who_asks_and_what_they_may() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let operator = |name: &str, token: &str, may: &[Right]| {
+            let token_file = dir.path().join(name);
+            std::fs::write(&token_file, token).expect("written");
+            Operator { name: name.to_string(), token_file, may: may.to_vec() }
+        };
+        let (jana, petr) =
+            (operator("jana", "token-of-jana-here", &[Right::Waivers]), operator("petr", "token-of-petr-here", &[Right::Acknowledge]));
+        let gate = Gate::load(None, &[jana.clone(), petr]).expect("a gate");
+        let ask = |shown: &str, right: Option<Right>| {
+            let headers = HeaderMap::from_iter([
+                (HOST, "localhost".parse().expect("a value")),
+                (AUTHORIZATION, format!("Bearer {shown}").parse().expect("a value")),
+            ]);
+            let asks = Asks { open: false, right, method: &Method::POST, uri: &Uri::from_static("/x"), headers: &headers };
+            gate.admit(&asks).map_err(|p| p.status)
+        };
+        assert_eq!(ask("token-of-jana-here", Some(Right::Waivers)), Ok(Some("jana".to_string())));
+        assert_eq!(ask("token-of-jana-here", Some(Right::Acknowledge)), Err(403));
+        assert_eq!(ask("token-of-jana-here", None), Ok(Some("jana".to_string())));
+        assert_eq!(ask("something-else-there", Some(Right::Waivers)), Err(401));
+        assert_eq!(ask("something-else-there", None), Ok(None), "reading needs no token here");
+        let twin = operator("twin", "token-of-jana-here", &[]);
+        assert!(matches!(Gate::load(None, &[jana, twin]), Err(HttpError::Malformed(..))));
     }
 }

@@ -114,5 +114,5 @@ pub fn tracked(n: u64) -> Tracked {
         fingerprints: vec![("tls.ja4", "t13d1516h2_8daaf6152771_e5627efa2ab1".into())],
     };
     let stage = if n.is_multiple_of(5) { Stage::Resolved } else { Stage::Open };
-    Tracked { finding, stage, opened: at, changed: at, reopened: 0 }
+    Tracked { finding, stage, opened: at, changed: at, reopened: 0, reopened_at: None, acknowledged: None, escalated: None }
 }

@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
-pub use crate::control::{Control, Rejudged, ReloadReport};
+pub use crate::control::{Control, Refusal, Rejudged, ReloadReport};
 pub use error::HttpError;
 pub use openapi::document;
 pub use server::{Handle, Server};

@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Array, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required};
@@ -25,15 +26,20 @@ pub fn document() -> String {
     let mut components = ComponentsBuilder::new().schema(Problem::name().into_owned(), Problem::schema());
     let mut paths = PathsBuilder::new();
     for route in ROUTES {
-        if let Form::Schema(name, schema, others) = route.answer {
-            let mut more = Vec::new();
-            others(&mut more);
-            components = components.schema(name(), schema()).schemas_from_iter(more);
+        for form in route.takes.iter().chain([&route.answer]) {
+            if let Form::Schema(name, schema, others) = form {
+                let mut more = Vec::new();
+                others(&mut more);
+                components = components.schema(name(), schema()).schemas_from_iter(more);
+            }
         }
         let method = if route.method == Method::POST { HttpMethod::Post } else { HttpMethod::Get };
         paths = paths.path(route.path, PathItem::new(method, operation(route)));
     }
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Where `http.token_file` is set.")).build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The content of `http.token_file`, or of an operator's token file where a right is needed."))
+        .build();
     let components = components.security_scheme("token", SecurityScheme::Http(bearer)).build();
     let document = OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components)).build();
     // The document's own types have text keys only.
@@ -51,9 +57,15 @@ fn operation(route: &Route) -> OperationBuilder {
     for key in route.query {
         operation = operation.parameter(parameter(key));
     }
-    // An empty requirement beside it: where no token is set, none is asked for.
-    let token = [SecurityRequirement::default(), SecurityRequirement::new("token", Vec::<String>::new())];
-    if route.open { operation } else { token.into_iter().fold(operation, OperationBuilder::security) }
+    if let Some(Form::Schema(name, ..)) = &route.takes {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(name()))).build();
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    // An empty requirement beside it: where no token is set, readers are asked for none.
+    let anyone = route.right.is_none().then(SecurityRequirement::default);
+    let token = anyone.into_iter().chain([SecurityRequirement::new("token", Vec::<String>::new())]);
+    if route.open { operation } else { token.fold(operation, OperationBuilder::security) }
 }
 
 fn answer(form: &Form) -> ResponseBuilder {

@@ -4,6 +4,8 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::control::{Refusal, Right};
+
 /// A problem (RFC 9457), with what to do about it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
@@ -44,6 +46,19 @@ impl Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "token", "Token required", "this sensor asks for a token, and this is not it", remedy)
     }
 
+    /// 401: it takes a person to do this.
+    pub fn nobody(right: Right) -> Self {
+        let detail = format!("only an operator with the right `{}` may do this, and this is nobody's token", right.name());
+        let remedy = "configure [operators.NAME] with a token_file, and send its content as `Authorization: Bearer TOKEN`";
+        Problem::new(StatusCode::UNAUTHORIZED, "operator", "Operator required", detail, remedy)
+    }
+
+    /// 403: this person may not.
+    pub fn not_permitted(name: &str, right: Right) -> Self {
+        let (detail, remedy) = (format!("{name} lacks the right `{}`", right.name()), format!("add it to `may` in [operators.{name}]"));
+        Problem::new(StatusCode::FORBIDDEN, "right", "Not permitted", detail, remedy)
+    }
+
     /// 403: a request that a web page may have made a browser send.
     pub fn foreign(detail: impl Into<String>) -> Self {
         let remedy = "ask for 127.0.0.1, [::1] or localhost, or set token_file, tls_certificate and tls_key and use another name";
@@ -64,7 +79,7 @@ impl Problem {
 
     /// 405: the route is there, but not for this method.
     pub fn method(method: &str, path: &str) -> Self {
-        let remedy = "GET reads; only /api/v1/reload takes POST";
+        let remedy = "GET reads, POST does something; GET /api/v1/openapi.json lists which path takes which";
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed", format!("`{path}` does not take {method}"), remedy)
     }
 
@@ -73,9 +88,30 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "busy", "A reload is going on", "another reload has not ended yet", "try again in a few seconds")
     }
 
+    /// 400: the body is not what the route takes.
+    pub fn bad_body(detail: impl Into<String>) -> Self {
+        let remedy = "send a JSON object as GET /api/v1/openapi.json describes it";
+        Problem::new(StatusCode::BAD_REQUEST, "bad-body", "Body not understood", detail, remedy)
+    }
+
+    /// What the daemon has against a deed; `list` names what there is.
+    pub fn of(refusal: Refusal, what: &'static str, id: &str, list: &str) -> Self {
+        match refusal {
+            Refusal::Unknown => Problem::no_such(what, id, list),
+            Refusal::Conflict(detail, remedy) => Problem::new(StatusCode::CONFLICT, "conflict", "Not as things stand", detail, remedy),
+            Refusal::Invalid(problems) => {
+                let detail = problems.first().cloned().unwrap_or_default();
+                let problem =
+                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Makes no sense", detail, "correct what `problems` says");
+                Problem { problems, ..problem }
+            }
+            Refusal::Unavailable(detail) => Problem::unavailable(detail),
+        }
+    }
+
     /// 413: the request has a body, and nothing here takes one.
     pub fn body() -> Self {
-        let remedy = "send no body: parameters stand in the query";
+        let remedy = "a body is a small JSON object; most requests take none, their parameters stand in the query";
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body", "Body too large", "no request takes a body of that size", remedy)
     }
 

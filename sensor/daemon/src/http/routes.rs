@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{RawPathParams, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -13,23 +13,27 @@ use axum::routing::{MethodFilter, on};
 use ringfence_core::diagnostic::nearest;
 use ringfence_core::time::Timestamp;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use super::Context;
 use super::api;
-use super::auth::{self, Token};
+use super::auth::{Asks, Gate};
 use super::problem::Problem;
 use super::query::{Key, Query};
 use super::veil::Veil;
+use crate::control::Right;
 
 /// An answer must be made after so long.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Answers of the API that are made at once: the rest of the threads is for metrics and health.
 const API_AT_ONCE: usize = 4;
-/// Bytes of a body that are ignored rather than refused.
-const BODY_BYTES_MAX: u64 = 4 * 1_024;
+/// Bytes of a body: more than any deed needs.
+const BODY_BYTES_MAX: u64 = 16 * 1_024;
+/// A body must be there after so long.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A route.
 pub struct Route {
@@ -43,6 +47,10 @@ pub struct Route {
     pub query: &'static [Key],
     /// Answered without a token.
     pub open: bool,
+    /// What its sender must be allowed to do.
+    pub right: Option<Right>,
+    /// The body that it takes.
+    pub takes: Option<Form>,
     /// What it answers with.
     pub answer: Form,
     /// Answers.
@@ -65,8 +73,26 @@ pub struct Call {
     pub id: String,
     /// What stands behind the `?`.
     pub query: Query,
+    /// Who asks, where that is a known operator.
+    pub by: Option<String>,
+    body: Bytes,
     /// Now, by this machine's clock.
     pub now: Timestamp,
+}
+
+impl Call {
+    /// The body.
+    ///
+    /// # Errors
+    /// [`Problem`] when it is not what the route takes.
+    pub fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body).map_err(|e| Problem::bad_body(e.to_string()))
+    }
+
+    /// Who asks, on routes that need a right.
+    pub fn operator(&self) -> &str {
+        self.by.as_deref().unwrap_or_default()
+    }
 }
 
 /// An answer.
@@ -99,7 +125,7 @@ pub struct App {
     /// Who is named.
     pub veil: Veil,
     /// What clients must show.
-    pub token: Option<Arc<Token>>,
+    pub gate: Arc<Gate>,
     api: Arc<Semaphore>,
     /// Held while a reload goes on.
     pub reloading: Semaphore,
@@ -107,9 +133,9 @@ pub struct App {
 
 impl App {
     /// From the parts.
-    pub fn new(context: Context, token: Option<Arc<Token>>, identities: bool) -> Self {
+    pub fn new(context: Context, gate: Arc<Gate>, identities: bool) -> Self {
         let veil = Veil::new(context.pseudonyms.clone(), identities);
-        App { context, veil, token, api: Arc::new(Semaphore::new(API_AT_ONCE)), reloading: Semaphore::new(1) }
+        App { context, veil, gate, api: Arc::new(Semaphore::new(API_AT_ONCE)), reloading: Semaphore::new(1) }
     }
 }
 
@@ -142,12 +168,13 @@ fn no_route(uri: &Uri) -> Problem {
 
 /// What is not in the table is not told to strangers either.
 fn refuse(app: &App, request: &Request, problem: Problem) -> Response {
-    let admitted = auth::admit(app.token.as_deref(), false, request.method(), request.uri(), request.headers());
+    let asks = Asks { open: false, right: None, method: request.method(), uri: request.uri(), headers: request.headers() };
+    let admitted = app.gate.admit(&asks);
     finish(app, "other", Err(admitted.err().unwrap_or(problem)))
 }
 
 async fn answer(app: Arc<App>, route: &'static Route, id: String, request: Request) -> Response {
-    let result = match call(&app, route, id, &request) {
+    let result = match call(&app, route, id, request).await {
         Ok(call) => tokio::time::timeout(ANSWER_MAX, make(Arc::clone(&app), route, call))
             .await
             .unwrap_or_else(|_| Err(Problem::unavailable("no answer could be made in time"))),
@@ -156,13 +183,20 @@ async fn answer(app: Arc<App>, route: &'static Route, id: String, request: Reque
     finish(&app, route.path, result)
 }
 
-fn call(app: &App, route: &Route, id: String, request: &Request) -> Result<Call, Problem> {
-    auth::admit(app.token.as_deref(), route.open, request.method(), request.uri(), request.headers())?;
-    if body_bytes(request.headers()) > BODY_BYTES_MAX {
+async fn call(app: &App, route: &Route, id: String, request: Request) -> Result<Call, Problem> {
+    let (head, body) = request.into_parts();
+    let asks = Asks { open: route.open, right: route.right, method: &head.method, uri: &head.uri, headers: &head.headers };
+    let by = app.gate.admit(&asks)?;
+    if body_bytes(&head.headers) > BODY_BYTES_MAX {
         return Err(Problem::body());
     }
-    let query = Query::read(route.query, request.uri().query().unwrap_or(""))?;
-    Ok(Call { id, query, now: now() })
+    let query = Query::read(route.query, head.uri.query().unwrap_or(""))?;
+    let body = match route.takes {
+        Some(_) => tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES_MAX as usize)).await,
+        None => Ok(Ok(Bytes::new())),
+    };
+    let body = body.map_err(|_| Problem::bad_body("it did not come in time"))?.map_err(|_| Problem::body())?;
+    Ok(Call { id, query, by, body, now: now() })
 }
 
 fn body_bytes(headers: &HeaderMap) -> u64 {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::auth::Token;
+use super::auth::Gate;
 use super::connection::{self, Slots};
 use super::error::HttpError;
 use super::routes::{self, App};
@@ -33,7 +33,7 @@ pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
     tls: Option<TlsAcceptor>,
-    token: Option<Arc<Token>>,
+    gate: Arc<Gate>,
     identities: bool,
 }
 
@@ -44,12 +44,12 @@ impl Server {
     /// [`HttpError`] with file and remedy.
     pub fn bind(config: &config::Http) -> Result<Server, HttpError> {
         let addr = config.listen.ok_or(HttpError::Off)?;
-        let token = config.token_file.as_deref().map(Token::load).transpose()?;
+        let gate = Gate::load(config.token_file.as_deref(), &config.operators)?;
         let tls = match (&config.tls_certificate, &config.tls_key) {
             (Some(chain), Some(key)) => Some(TlsAcceptor::from(tls::load(chain, key)?)),
             _ => None,
         };
-        if !addr.ip().is_loopback() && (token.is_none() || tls.is_none()) {
+        if !addr.ip().is_loopback() && (!gate.is_closed() || tls.is_none()) {
             return Err(HttpError::Unguarded(addr));
         }
         let listen = || {
@@ -58,7 +58,7 @@ impl Server {
             Ok((listener.local_addr()?, listener))
         };
         let (local, listener) = listen().map_err(|e: io::Error| HttpError::Bind(addr, e))?;
-        Ok(Server { listener, local, tls, token, identities: config.identities })
+        Ok(Server { listener, local, tls, gate, identities: config.identities })
     }
 
     /// Where it listens.
@@ -71,7 +71,7 @@ impl Server {
     /// # Panics
     /// When the system gives no thread.
     pub fn spawn(self, context: Context, stop: Arc<AtomicBool>) -> Handle {
-        let token = self.token.clone();
+        let gate = Arc::clone(&self.gate);
         let (done, ended) = mpsc::sync_channel(1);
         let serve = move || {
             if let Err(error) = self.run(context, &stop) {
@@ -81,7 +81,7 @@ impl Server {
             let _ = done.send(());
         };
         std::thread::Builder::new().name("http".into()).spawn(serve).expect("the system gives a thread");
-        Handle { ended, token }
+        Handle { ended, gate }
     }
 
     fn run(self, context: Context, stop: &AtomicBool) -> io::Result<()> {
@@ -100,7 +100,7 @@ impl Server {
     async fn accept(self, context: Context, stop: &AtomicBool) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let slots = Slots::new(context.metrics.connections());
-        let router = routes::router(Arc::new(App::new(context, self.token, self.identities)));
+        let router = routes::router(Arc::new(App::new(context, self.gate, self.identities)));
         let (stopping, stopped) = watch::channel(false);
         let mut check = tokio::time::interval(STOP_CHECK);
         while !stop.load(Ordering::Relaxed) {
@@ -127,7 +127,7 @@ impl Server {
 #[derive(Debug)]
 pub struct Handle {
     ended: mpsc::Receiver<()>,
-    token: Option<Arc<Token>>,
+    gate: Arc<Gate>,
 }
 
 impl Handle {
@@ -136,11 +136,11 @@ impl Handle {
         !matches!(self.ended.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Timeout))
     }
 
-    /// Reads the token anew; the old one stays when that fails. A reload over HTTP does so by itself.
+    /// Reads the tokens anew; an old one stays when that fails. A reload over HTTP does so by itself.
     ///
     /// # Errors
     /// [`HttpError`] when the file cannot be read or holds no token.
-    pub fn refresh_token(&self) -> Result<(), HttpError> {
-        self.token.as_ref().map_or(Ok(()), |token| token.refresh())
+    pub fn refresh_tokens(&self) -> Result<(), HttpError> {
+        self.gate.refresh()
     }
 }

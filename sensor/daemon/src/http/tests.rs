@@ -1,6 +1,7 @@
 //! The server from outside: over real sockets on loopback.
 
 mod answers;
+mod deeds;
 mod guard;
 mod hostile;
 mod privacy;
@@ -12,15 +13,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ringfence_core::ledger::{Acknowledgement, Tracked};
+
 use super::fixture::{IDENTITIES, filled, tracked};
+use super::routes::Route;
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;
+use crate::control::{Refusal, Right};
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{State, Status};
 
 /// Nothing in these tests takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+const TOKEN_OF_JANA: &str = "token-of-jana-here";
+
+/// Bodies of deeds where an empty object is none.
+const BODIES: &[(&str, &str)] = &[("/api/v1/findings/{id}/acknowledge", "{\"note\": \"on it\"}")];
 
 /// A running server.
 pub struct Running {
@@ -44,6 +54,28 @@ impl Running {
     /// On any free port, without token.
     pub fn plain() -> Running {
         Running::start(&loopback(), Arc::new(Obedient(Ok(ReloadReport::default()))))
+    }
+
+    /// The same, with an operator who may do everything.
+    pub fn operated(identities: bool, control: Arc<dyn Control>) -> Running {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let token_file = dir.path().join("jana");
+        std::fs::write(&token_file, TOKEN_OF_JANA).expect("written");
+        let may = Right::WORDS.iter().map(|(_, right)| *right).collect();
+        let operators = vec![config::Operator { name: "jana".into(), token_file, may }];
+        Running::start(&config::Http { operators, identities, ..loopback() }, control)
+    }
+
+    /// What a route answers an operator, with a body that fits.
+    pub fn route(&self, route: &Route, path: &str) -> Reply {
+        let body = BODIES.iter().find(|(path, _)| *path == route.path).map_or("{}", |(_, body)| *body);
+        let body = if route.takes.is_some() { body } else { "" };
+        let length = body.len();
+        let token = if route.right.is_some() { format!("Authorization: Bearer {TOKEN_OF_JANA}\r\n") } else { String::new() };
+        self.ask(&format!(
+            "{} {path} HTTP/1.1\r\nHost: localhost\r\n{token}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}",
+            route.method
+        ))
     }
 
     pub fn get(&self, target: &str) -> Reply {
@@ -110,16 +142,25 @@ impl Reply {
     }
 }
 
-/// A daemon that reports as told.
+/// A daemon that reports as told, and takes deeds.
 pub struct Obedient(pub Result<ReloadReport, String>);
 
 impl Control for Obedient {
-    fn reload(&self) -> Result<ReloadReport, String> {
+    fn reload(&self, _by: &str) -> Result<ReloadReport, String> {
         self.0.clone()
     }
 
     fn dry_run(&self) -> Result<ReloadReport, String> {
         self.0.clone()
+    }
+
+    fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {
+        if note == "late" {
+            return Err(Refusal::Conflict("the finding is resolved".into(), "nothing to do".into()));
+        }
+        let known = filled().finding(finding).ok_or(Refusal::Unknown)?;
+        let acknowledged = Acknowledgement { at: known.opened, by: by.into(), note: note.into() };
+        Ok(Arc::new(Tracked { acknowledged: Some(acknowledged), ..(*known).clone() }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::output::json::{Device, FindingLine};
@@ -21,6 +21,30 @@ pub struct FindingEntry<'f> {
     pub changed: String,
     /// How often it was opened again.
     pub reopened: u32,
+    /// Who takes care of it.
+    pub acknowledged: Option<Acknowledged>,
+    /// Why it is urgent: `unattended` or `recurring`.
+    pub escalated: Option<&'static str>,
+}
+
+/// Somebody takes care of a finding.
+#[derive(Serialize, ToSchema)]
+pub struct Acknowledged {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Which operator.
+    pub by: String,
+    /// What they said.
+    pub note: String,
+}
+
+/// What is said when a finding is acknowledged.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledge {
+    /// What will be done, or why nothing need be; at most 500 characters.
+    #[serde(default)]
+    pub note: String,
 }
 
 /// A page of findings.

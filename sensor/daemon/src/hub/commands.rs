@@ -1,4 +1,4 @@
-//! What others may ask of the hub: other rules and policy, for real or as a trial.
+//! What others may ask of the hub. Reloads are here: other rules and policy, for real or as a trial; deeds of operators are in `deeds/`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,26 +6,19 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use ringfence_core::finding::Finding;
+use ringfence_core::ledger::Tracked;
 use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Control, Rejudged, ReloadReport};
+use crate::control::{Control, Refusal, Rejudged, ReloadReport};
 use crate::reload;
 
 /// How long a caller waits for the hub.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A command.
-#[derive(Debug)]
-pub struct Command {
-    /// Only tell what would happen.
-    dry_run: bool,
-    /// Who asks: `SIGHUP`, `file change`, `API`.
-    by: &'static str,
-    /// Where the answer goes.
-    reply: Option<Sender<ReloadReport>>,
-}
+/// Something that the hub is to do between two batches.
+pub struct Command(Box<dyn FnOnce(&mut Hub) + Send>);
 
 /// The hub from afar.
 #[derive(Clone, Debug)]
@@ -39,36 +32,45 @@ impl Remote {
 
     /// Asks for a reload and does not wait for it.
     pub fn request_reload(&self, by: &'static str) {
-        let _ = self.0.send(Command { dry_run: false, by, reply: None });
+        let _ = self.0.send(Command(Box::new(move |hub| drop(hub.reload(false, by)))));
     }
 
-    fn ask(&self, dry_run: bool) -> Result<ReloadReport, String> {
+    fn ask<T: Send + 'static>(&self, deed: impl FnOnce(&mut Hub) -> T + Send + 'static) -> Result<T, String> {
         let (reply, answer) = channel();
-        let command = Command { dry_run, by: "API", reply: Some(reply) };
+        // Nobody may wait any more when it is done.
+        let command = Command(Box::new(move |hub| drop(reply.send(deed(hub)))));
         self.0.send(command).map_err(|_| "the sensor is ending".to_string())?;
         answer.recv_timeout(PATIENCE).map_err(|_| format!("no answer within {} seconds", PATIENCE.as_secs()))
+    }
+
+    /// Asks for a deed that the hub may refuse.
+    fn try_ask<T: Send + 'static>(&self, deed: impl FnOnce(&mut Hub) -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+        self.ask(deed).map_err(Refusal::Unavailable)?
     }
 }
 
 impl Control for Remote {
-    fn reload(&self) -> Result<ReloadReport, String> {
-        self.ask(false)
+    fn reload(&self, by: &str) -> Result<ReloadReport, String> {
+        let by = by.to_string();
+        self.ask(move |hub| hub.reload(false, &by))
     }
 
     fn dry_run(&self) -> Result<ReloadReport, String> {
-        self.ask(true)
+        self.ask(|hub| hub.reload(true, ""))
+    }
+
+    fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {
+        let (by, finding, note) = (by.to_string(), finding.to_string(), note.to_string());
+        self.try_ask(move |hub| hub.acknowledge(&by, &finding, &note))
     }
 }
 
 impl Hub {
     pub(super) fn obey(&mut self, command: Command) {
-        let report = self.reload(command.dry_run, command.by);
-        if let Some(reply) = command.reply {
-            let _ = reply.send(report);
-        }
+        (command.0)(self);
     }
 
-    fn reload(&mut self, dry_run: bool, by: &'static str) -> ReloadReport {
+    fn reload(&mut self, dry_run: bool, by: &str) -> ReloadReport {
         let mut report = ReloadReport { generation: self.status.generation(), ..ReloadReport::default() };
         match self.loaded.again() {
             Err(problems) => {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ringfence_core::field::{Family, Field};
 use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
-use ringfence_core::ledger::{Stage, Tracked};
+use ringfence_core::ledger::{Acknowledgement, Stage, Tracked, Urgency};
 use ringfence_core::policy::{Level, SegmentClass, Verdict};
 use ringfence_core::rules::Surface;
 use ringfence_core::time::Timestamp;
@@ -18,6 +18,12 @@ use crate::rules_store;
 struct Body {
     opened_nanos: u64,
     changed_nanos: u64,
+    #[serde(default)]
+    reopened_nanos: Option<u64>,
+    #[serde(default)]
+    acknowledged: Option<Acknowledged>,
+    #[serde(default)]
+    escalated: Option<(u64, String)>,
     id: String,
     device: Device,
     segment: String,
@@ -41,6 +47,13 @@ struct Body {
     regions: Vec<String>,
     evidence: Vec<Line>,
     fingerprints: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Acknowledged {
+    at_nanos: u64,
+    by: String,
+    note: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,7 +114,18 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Option<Tracked>> {
     let tracked = || {
         let body: Body = serde_json::from_str(&body).ok()?;
         let (opened, changed) = (Timestamp::from_nanos(body.opened_nanos), Timestamp::from_nanos(body.changed_nanos));
-        Some(Tracked { finding: finding_of(body)?, stage: word(&stage, &Stage::WORDS)?, opened, changed, reopened })
+        let acknowledged =
+            |a: &Acknowledged| Acknowledgement { at: Timestamp::from_nanos(a.at_nanos), by: a.by.clone(), note: a.note.clone() };
+        Some(Tracked {
+            stage: word(&stage, &Stage::WORDS)?,
+            opened,
+            changed,
+            reopened,
+            reopened_at: body.reopened_nanos.map(Timestamp::from_nanos),
+            acknowledged: body.acknowledged.as_ref().map(acknowledged),
+            escalated: body.escalated.as_ref().and_then(|(at, why)| Some((Timestamp::from_nanos(*at), word(why, &Urgency::WORDS)?))),
+            finding: finding_of(body)?,
+        })
     };
     Ok(tracked())
 }
@@ -125,6 +149,13 @@ fn body_of(tracked: &Tracked) -> Body {
     Body {
         opened_nanos: tracked.opened.nanos(),
         changed_nanos: tracked.changed.nanos(),
+        reopened_nanos: tracked.reopened_at.map(Timestamp::nanos),
+        acknowledged: tracked.acknowledged.as_ref().map(|a| Acknowledged {
+            at_nanos: a.at.nanos(),
+            by: a.by.clone(),
+            note: a.note.clone(),
+        }),
+        escalated: tracked.escalated.map(|(at, why)| (at.nanos(), why.name().to_string())),
         id: f.id.clone(),
         device: Device {
             id: d.id.clone(),

@@ -1,7 +1,7 @@
 //! Written, read back, replaced; and what cannot be used is told.
 
 use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
-use ringfence_core::ledger::Stage;
+use ringfence_core::ledger::{Acknowledgement, Stage, Urgency};
 use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::rules::Surface;
 
@@ -60,6 +60,9 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
         opened: at,
         changed: at,
         reopened: 2,
+        reopened_at: Some(at),
+        acknowledged: Some(Acknowledgement { at, by: "jana".into(), note: "being looked at".into() }),
+        escalated: Some((at, Urgency::Recurring)),
     }
 }
 

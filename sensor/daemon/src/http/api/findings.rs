@@ -9,7 +9,7 @@ use super::{page, text};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::routes::{Answer, App, Call};
-use crate::http::wire::{FindingEntry, FindingPage};
+use crate::http::wire::{Acknowledge, Acknowledged, FindingEntry, FindingPage};
 use crate::output::json;
 
 /// A page of findings.
@@ -31,6 +31,16 @@ pub(super) fn one(app: &App, call: &Call) -> Result<Answer, Problem> {
     Ok(Answer::json(&entry(&tracked, &shown)))
 }
 
+/// Takes care of a finding, in an operator's name.
+pub(super) fn acknowledge(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let asked: Acknowledge = call.body()?;
+    let id = find(app, &call.id).map_or_else(String::new, |t| t.finding.id.clone());
+    let done = app.context.control.acknowledge(call.operator(), &id, &asked.note);
+    let tracked = done.map_err(|refusal| Problem::of(refusal, "finding", &call.id, "/api/v1/findings"))?;
+    let shown = app.veil.finding(&tracked.finding);
+    Ok(Answer::json(&entry(&tracked, &shown)))
+}
+
 fn find(app: &App, id: &str) -> Option<Arc<Tracked>> {
     if !app.context.pseudonyms.is_keyed() {
         return app.context.state.finding(id);
@@ -46,6 +56,8 @@ pub(super) fn entry<'f>(tracked: &Tracked, shown: &'f Finding) -> FindingEntry<'
         opened: text(&tracked.opened),
         changed: text(&tracked.changed),
         reopened: tracked.reopened,
+        acknowledged: tracked.acknowledged.as_ref().map(|a| Acknowledged { at: text(&a.at), by: a.by.clone(), note: a.note.clone() }),
+        escalated: tracked.escalated.map(|(_, why)| why.name()),
     }
 }
 

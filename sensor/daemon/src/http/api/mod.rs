@@ -18,6 +18,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::query::{Key, Kind};
 use super::routes::{Form, Route};
 use super::wire;
+use crate::control::Right;
 
 const LIMIT: Key = Key { name: "limit", kind: Kind::Number { min: 1, max: 1_000, default: 100 }, about: "Entries of a page." };
 const CURSOR: Key = Key { name: "cursor", kind: Kind::Text, about: "`next` of the page before: opaque." };
@@ -39,19 +40,20 @@ const RELOAD: &[Key] = &[Key { name: "dry_run", kind: Kind::Flag, about: "Only s
 /// The table of routes.
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
-    Route { method: Method::GET, path: "/metrics", about: "Every metric, for Prometheus.", query: &[], open: false, answer: Form::Metrics, serve: sensor::metrics },
-    Route { method: Method::GET, path: "/healthz", about: "Whether the process is alive and its state fresh.", query: &[], open: true, answer: form::<wire::Health>(), serve: sensor::healthz },
-    Route { method: Method::GET, path: "/readyz", about: "Whether at least one ring captures.", query: &[], open: true, answer: form::<wire::Health>(), serve: sensor::readyz },
-    Route { method: Method::GET, path: "/version", about: "What runs here.", query: &[], open: false, answer: form::<wire::Version>(), serve: sensor::version },
-    Route { method: Method::GET, path: "/api/v1/findings", about: "Findings, by the time at which they were opened.", query: FINDINGS, open: false, answer: form::<wire::FindingPage>(), serve: findings::list },
-    Route { method: Method::GET, path: "/api/v1/findings/{id}", about: "A finding.", query: &[], open: false, answer: form::<wire::FindingEntry>(), serve: findings::one },
-    Route { method: Method::GET, path: "/api/v1/devices", about: "Devices that have findings, by id.", query: &[LIMIT, CURSOR], open: false, answer: form::<wire::DevicePage>(), serve: devices::list },
-    Route { method: Method::GET, path: "/api/v1/devices/{id}", about: "A device with its findings.", query: &[], open: false, answer: form::<wire::DeviceDetail>(), serve: devices::one },
-    Route { method: Method::GET, path: "/api/v1/segments", about: "Segments with their open findings by verdict.", query: &[], open: false, answer: form::<wire::Segments>(), serve: segments::list },
-    Route { method: Method::GET, path: "/api/v1/coverage", about: "What is seen, lost and not judged.", query: &[], open: false, answer: form::<wire::Coverage>(), serve: coverage::coverage },
-    Route { method: Method::GET, path: "/api/v1/alarms", about: "What keeps the sensor from seeing or telling, now.", query: &[], open: false, answer: form::<wire::Alarms>(), serve: coverage::alarms },
-    Route { method: Method::POST, path: "/api/v1/reload", about: "Load configuration and rules anew; a wrong set is refused whole.", query: RELOAD, open: false, answer: form::<wire::Reload>(), serve: reload::reload },
-    Route { method: Method::GET, path: "/api/v1/openapi.json", about: "This document.", query: &[], open: false, answer: Form::Json, serve: sensor::openapi },
+    Route { method: Method::GET, path: "/metrics", about: "Every metric, for Prometheus.", query: &[], open: false, right: None, takes: None, answer: Form::Metrics, serve: sensor::metrics },
+    Route { method: Method::GET, path: "/healthz", about: "Whether the process is alive and its state fresh.", query: &[], open: true, right: None, takes: None, answer: form::<wire::Health>(), serve: sensor::healthz },
+    Route { method: Method::GET, path: "/readyz", about: "Whether at least one ring captures.", query: &[], open: true, right: None, takes: None, answer: form::<wire::Health>(), serve: sensor::readyz },
+    Route { method: Method::GET, path: "/version", about: "What runs here.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Version>(), serve: sensor::version },
+    Route { method: Method::GET, path: "/api/v1/findings", about: "Findings, by the time at which they were opened.", query: FINDINGS, open: false, right: None, takes: None, answer: form::<wire::FindingPage>(), serve: findings::list },
+    Route { method: Method::GET, path: "/api/v1/findings/{id}", about: "A finding.", query: &[], open: false, right: None, takes: None, answer: form::<wire::FindingEntry>(), serve: findings::one },
+    Route { method: Method::POST, path: "/api/v1/findings/{id}/acknowledge", about: "Take care of a finding: it escalates no more.", query: &[], open: false, right: Some(Right::Acknowledge), takes: Some(form::<wire::Acknowledge>()), answer: form::<wire::FindingEntry>(), serve: findings::acknowledge },
+    Route { method: Method::GET, path: "/api/v1/devices", about: "Devices that have findings, by id.", query: &[LIMIT, CURSOR], open: false, right: None, takes: None, answer: form::<wire::DevicePage>(), serve: devices::list },
+    Route { method: Method::GET, path: "/api/v1/devices/{id}", about: "A device with its findings.", query: &[], open: false, right: None, takes: None, answer: form::<wire::DeviceDetail>(), serve: devices::one },
+    Route { method: Method::GET, path: "/api/v1/segments", about: "Segments with their open findings by verdict.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Segments>(), serve: segments::list },
+    Route { method: Method::GET, path: "/api/v1/coverage", about: "What is seen, lost and not judged.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Coverage>(), serve: coverage::coverage },
+    Route { method: Method::GET, path: "/api/v1/alarms", about: "What keeps the sensor from seeing or telling, now.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Alarms>(), serve: coverage::alarms },
+    Route { method: Method::POST, path: "/api/v1/reload", about: "Load configuration and rules anew; a wrong set is refused whole.", query: RELOAD, open: false, right: None, takes: None, answer: form::<wire::Reload>(), serve: reload::reload },
+    Route { method: Method::GET, path: "/api/v1/openapi.json", about: "This document.", query: &[], open: false, right: None, takes: None, answer: Form::Json, serve: sensor::openapi },
 ];
 
 const fn form<T: ToSchema + PartialSchema>() -> Form {

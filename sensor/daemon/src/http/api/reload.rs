@@ -13,13 +13,13 @@ pub(super) fn reload(app: &App, call: &Call) -> Result<Answer, Problem> {
     let _one = app.reloading.try_acquire().map_err(|_| Problem::busy())?;
     let dry_run = call.query.flag("dry_run");
     let control = &app.context.control;
-    let report = if dry_run { control.dry_run() } else { control.reload() };
+    let report = if dry_run { control.dry_run() } else { control.reload(call.by.as_deref().unwrap_or("API")) };
     let mut report = report.map_err(|e| Problem::unavailable(app.veil.text(&e)))?;
     if !report.problems.is_empty() {
         return Err(Problem::refused(report.problems.iter().map(|p| app.veil.text(p).into_owned()).collect()));
     }
-    if let Some(token) = app.token.as_ref().filter(|_| !dry_run) {
-        report.changes.extend(token.refresh().err().map(|e| format!("{e}; the old token goes on: {}", e.help())));
+    if !dry_run {
+        report.changes.extend(app.gate.refresh().err().map(|e| format!("{e}; the old token goes on: {}", e.help())));
     }
     Ok(Answer::json(&shown(report, dry_run, &app.veil)))
 }

@@ -59,7 +59,7 @@ fn a_token_opens_everything_and_health_is_open() {
     assert!(refused.head.contains("www-authenticate: bearer"), "{}", refused.head);
     refused.problem();
     std::fs::write(dir.path().join("token"), "another-token-of-length").expect("written");
-    server.handle.lock().expect("no panic").as_ref().expect("running").refresh_token().expect("read");
+    server.handle.lock().expect("no panic").as_ref().expect("running").refresh_tokens().expect("read");
     assert_eq!(with_token(&server, "/metrics", "Bearer a-token-of-some-length"), 401);
     assert_eq!(with_token(&server, "/metrics", "Bearer another-token-of-length"), 200);
 }

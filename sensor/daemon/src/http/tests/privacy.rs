@@ -12,7 +12,7 @@ fn everything(server: &Running) -> String {
     for route in ROUTES {
         let id = if route.path.contains("devices") { &device } else { &finding };
         let path = route.path.replace("{id}", id);
-        let reply = server.ask(&format!("{} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", route.method));
+        let reply = server.route(route, &path);
         assert_eq!(reply.status, 200, "{path}");
         text += &(reply.head + &reply.body + "\n");
     }
@@ -34,7 +34,7 @@ fn reported() -> Arc<Obedient> {
 
 #[test]
 fn no_answer_names_anybody() {
-    let server = Running::start(&loopback(), reported());
+    let server = Running::operated(false, reported());
     let text = everything(&server).to_lowercase();
     for word in IDENTITIES {
         assert!(!text.contains(word), "{word} is served");
@@ -50,8 +50,7 @@ fn no_answer_names_anybody() {
 
 #[test]
 fn identities_are_told_where_that_is_wanted() {
-    let config = config::Http { identities: true, ..loopback() };
-    let text = everything(&Running::start(&config, reported()));
+    let text = everything(&Running::operated(true, reported()));
     for word in IDENTITIES {
         assert!(text.contains(word), "{word} is not served: so its absence elsewhere proves nothing");
     }

@@ -54,7 +54,7 @@ struct Slow {
 }
 
 impl Control for Slow {
-    fn reload(&self) -> Result<ReloadReport, String> {
+    fn reload(&self, _by: &str) -> Result<ReloadReport, String> {
         self.begun.send(()).expect("somebody waits");
         self.end.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(PATIENCE).map_err(|e| e.to_string())?;
         Ok(ReloadReport::default())
