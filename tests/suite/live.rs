@@ -1,6 +1,7 @@
 //! The running sensor in a network of kernel namespaces. Each test is skipped, and says so, where namespaces are not permitted.
 
 mod clients;
+mod deeds;
 mod disk;
 mod ends;
 mod interfaces;

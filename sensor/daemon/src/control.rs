@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use ringfence_core::ledger::Tracked;
 
+use crate::waivers::{Held, Request, Standing, WaiverUse};
+
 /// The daemon, as seen by those who may ask it for something. A call waits for the answer, a few seconds at most. Whoever implements
 /// it takes the deeds of operators that it names, and refuses the others.
 pub trait Control: Send + Sync {
@@ -19,6 +21,51 @@ pub trait Control: Send + Sync {
     /// When the daemon does not answer.
     fn dry_run(&self) -> Result<ReloadReport, String>;
 
+    /// A waiver with its uses.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is none of this id, or the daemon does not answer.
+    fn waiver(&self, id: &str) -> Result<WaiverView, Refusal> {
+        let _ = id;
+        Err(Refusal::none())
+    }
+
+    /// Adds a waiver.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it does not fit the configuration, or the daemon does not answer.
+    fn add_waiver(&self, by: &str, request: Request) -> Result<WaiverView, Refusal> {
+        let _ = (by, request);
+        Err(Refusal::none())
+    }
+
+    /// Adds a waiver that goes on where another one ends; holders, apps and segments are those of the other.
+    ///
+    /// # Errors
+    /// As for [`Control::add_waiver`].
+    fn renew_waiver(&self, by: &str, id: &str, request: Request) -> Result<WaiverView, Refusal> {
+        let _ = (by, id, request);
+        Err(Refusal::none())
+    }
+
+    /// Approves a waiver that somebody else added.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it waits for nobody, or was added by the same person.
+    fn approve_waiver(&self, by: &str, id: &str) -> Result<WaiverView, Refusal> {
+        let _ = (by, id);
+        Err(Refusal::none())
+    }
+
+    /// Takes a waiver back from now on.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it has ended already, or no reason is given.
+    fn revoke_waiver(&self, by: &str, id: &str, reason: &str) -> Result<WaiverView, Refusal> {
+        let _ = (by, id, reason);
+        Err(Refusal::none())
+    }
+
     /// Notes that somebody takes care of a finding.
     ///
     /// # Errors
@@ -27,6 +74,17 @@ pub trait Control: Send + Sync {
         let _ = (by, finding, note);
         Err(Refusal::none())
     }
+}
+
+/// A waiver as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaiverView {
+    /// What it says and what was done to it.
+    pub held: Held,
+    /// How it stands.
+    pub standing: Standing,
+    /// Its latest uses; empty in lists.
+    pub uses: Vec<WaiverUse>,
 }
 
 /// What an operator may do.

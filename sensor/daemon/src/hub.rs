@@ -21,6 +21,7 @@ use crate::reload::Loaded;
 use crate::ring::{Batch, Orders};
 use crate::state::State;
 use crate::store::{Audit, Changes, Store, StoreError};
+use crate::waivers::{Entry, Standing};
 
 pub use commands::{Command, Remote};
 pub use status::{QUEUE_BATCHES, RingHandle};
@@ -48,6 +49,9 @@ pub struct Hub {
     loaded: Loaded,
     findings: config::Findings,
     status: status::Keeper,
+    /// What commands did to waivers, and how each stood when that was last told.
+    waivers: BTreeMap<String, Entry>,
+    standings: BTreeMap<String, Standing>,
     pending: BTreeSet<String>,
     changes: Changes,
     store_view: crate::state::Store,
@@ -96,12 +100,16 @@ impl Hub {
             loaded,
             findings,
             status,
+            waivers: BTreeMap::new(),
+            standings: BTreeMap::new(),
             pending: BTreeSet::new(),
             changes: Changes::default(),
             store_view: crate::state::Store::default(),
             events: BTreeMap::new(),
             taken: 0,
         };
+        let entries = hub.store.waivers()?;
+        hub.take_up_waivers(entries);
         let found = format!("{} findings remembered, {unreadable} not readable", hub.ledger.iter().count());
         hub.audit("start", format!("version {}, rules {}, {found}", env!("CARGO_PKG_VERSION"), hub.loaded.rules.version));
         hub.settle();
@@ -153,6 +161,7 @@ impl Hub {
         self.book(at, report);
         if full {
             self.correlator.retire(at, self.findings.window);
+            self.show_waivers(at);
         }
         self.settle();
     }

@@ -22,3 +22,4 @@ pub mod rules_store;
 pub mod sandbox;
 pub mod state;
 pub mod store;
+pub mod waivers;

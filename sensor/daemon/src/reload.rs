@@ -63,6 +63,11 @@ impl Loaded {
         Loaded { paths, config, rules, set }
     }
 
+    /// The apps that its rules know.
+    pub fn apps(&self) -> Vec<String> {
+        apps_of(&Ok(self.rules.clone()))
+    }
+
     /// Loads again, over what holds now.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::control::WaiverView;
 use dashmap::DashMap;
 use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::time::Timestamp;
@@ -65,6 +66,8 @@ pub struct Status {
     pub generation: u64,
     /// Reloads.
     pub reloads: Reloads,
+    /// Waivers as they stand, those of the files first.
+    pub waivers: Vec<Arc<WaiverView>>,
     /// Interfaces, one row for each of their rings.
     pub rings: Vec<Ring>,
     /// Segments: configured ones, then derived ones.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::identity::RegisterEntry;
 use crate::net::Mac;
-use crate::policy::Policy;
+use crate::policy::{Policy, Waiver};
 use crate::rules::RuleSet;
 
 use super::Correlator;
@@ -40,6 +40,12 @@ impl Correlator {
             .into_iter()
             .filter_map(|((device, segment), span)| Some(((device, self.policy.segments.by_name(&old.segment(segment).name)?), span)))
             .collect();
+        self.touched.all = true;
+    }
+
+    /// Takes other waivers.
+    pub fn set_waivers(&mut self, waivers: Vec<Waiver>) {
+        self.policy.waivers = waivers;
         self.touched.all = true;
     }
 

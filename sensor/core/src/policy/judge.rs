@@ -172,7 +172,7 @@ impl Policy {
         }
         if let Some(waiver) = reckoning.expired {
             grounds.waiver = Some(waiver.id.clone());
-            let reason = format!("waiver {} ended {}, use went on until {}", waiver.id, waiver.last_moment(), case.last_seen.to_minute());
+            let reason = format!("waiver {} {}, use went on until {}", waiver.id, waiver.ended(), case.last_seen.to_minute());
             grounds.add(Verdict::WaiverExpired, reason);
         }
         if segment.class == SegmentClass::Sensitive || matter.standing.status == Status::Banned {

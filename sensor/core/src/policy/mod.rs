@@ -21,7 +21,7 @@ pub use overlap::{Overlap, overlaps};
 pub use register::{Device, Register};
 pub use segment::{Segment, SegmentId, Segments, Selector, parse_tunnel};
 pub use status::{Line, Standing};
-pub use waiver::{Reckoning, Waiver, reckon};
+pub use waiver::{Reckoning, Revoked, Waiver, reckon};
 pub use words::{Level, SegmentClass, Status, Verdict};
 
 /// Use in so many days before counts when a device appears in a sensitive segment.

@@ -1,4 +1,4 @@
-//! Waivers: an approved exception with a holder, a scope and an end.
+//! Waivers: an approved exception with a holder, a scope and an end, that may be revoked before it.
 
 use std::cmp::Reverse;
 
@@ -23,6 +23,17 @@ pub struct Waiver {
     pub start: Timestamp,
     /// Until when: the first moment that it no longer covers.
     pub end: Timestamp,
+    /// It was taken back before its end.
+    pub revoked: Option<Revoked>,
+}
+
+/// A waiver was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// From when: what was used before stays covered.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 impl Waiver {
@@ -39,9 +50,22 @@ impl Waiver {
         if midnight { date.get(..10).unwrap_or_default().to_string() } else { self.end.to_minute() }
     }
 
+    /// The first moment that it no longer covers: its end, or when it was revoked.
+    pub fn until(&self) -> Timestamp {
+        self.revoked.as_ref().map_or(self.end, |revoked| revoked.at.min(self.end))
+    }
+
+    /// How it came to its end, in words.
+    pub fn ended(&self) -> String {
+        match &self.revoked {
+            Some(revoked) if revoked.at < self.end => format!("was revoked {}", revoked.at.to_minute()),
+            _ => format!("ended {}", self.last_moment()),
+        }
+    }
+
     /// Whether it is valid at a time.
     pub fn is_valid_at(&self, at: Timestamp) -> bool {
-        self.start <= at && at < self.end
+        self.start <= at && at < self.until()
     }
 }
 
@@ -69,16 +93,16 @@ pub fn reckon<'w>(waivers: &[&'w Waiver], first: Timestamp, last: Timestamp) -> 
     let mut reckoning = Reckoning::default();
     let mut at = first;
     loop {
-        let valid = waivers.iter().filter(|w| w.is_valid_at(at)).max_by_key(|w| (w.end, Reverse(&w.id)));
+        let valid = waivers.iter().filter(|w| w.is_valid_at(at)).max_by_key(|w| (w.until(), Reverse(&w.id)));
         let next = if let Some(waiver) = valid {
             reckoning.covering.push(*waiver);
-            Some(waiver.end)
+            Some(waiver.until())
         } else {
-            match waivers.iter().filter(|w| w.end <= at).max_by_key(|w| (w.end, Reverse(&w.id))) {
+            match waivers.iter().filter(|w| w.until() <= at).max_by_key(|w| (w.until(), Reverse(&w.id))) {
                 Some(ended) => reckoning.expired = Some(*ended),
                 None => reckoning.uncovered = true,
             }
-            waivers.iter().filter(|w| w.start > at && w.start < w.end).map(|w| w.start).min()
+            waivers.iter().filter(|w| w.start > at && w.start < w.until()).map(|w| w.start).min()
         };
         match next.filter(|next| *next <= last && *next > at) {
             Some(next) => at = next,
@@ -107,6 +131,7 @@ mod tests {
             reason: "press work".into(),
             start: at(start),
             end: at(end),
+            revoked: None,
         }
     }
 
@@ -120,6 +145,28 @@ mod tests {
         assert!(!w.concerns(&holders("laptop"), "qq", "office"));
         assert!(!w.concerns(&holders("laptop"), "wechat", "lab"));
         assert!(!w.concerns(&[], "wechat", "office"));
+    }
+
+    #[test]
+    fn what_was_revoked_covers_what_was_before() {
+        let revoked = |when| Waiver { revoked: Some(Revoked { at: at(when), reason: "trip over".into() }), ..waiver("A", 100, 200) };
+        for (when, first, last, covering, expired) in [
+            (150, 100, 149, "A", ""),
+            (150, 100, 150, "A", "A"),
+            (150, 160, 170, "", "A"),
+            (90, 120, 130, "", "A"),
+            (300, 100, 199, "A", ""),
+        ] {
+            let waiver = revoked(when);
+            let found = reckon(&[&waiver], at(first), at(last));
+            let names: String = found.covering.iter().map(|w| w.id.as_str()).collect();
+            assert_eq!(
+                (names.as_str(), found.expired.map_or("", |w| w.id.as_str())),
+                (covering, expired),
+                "revoked {when}, {first}..{last}"
+            );
+        }
+        assert!(revoked(150).ended().starts_with("was revoked ") && revoked(300).ended().starts_with("ended "));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod scan;
 pub mod table;
 pub mod terminal;
 pub mod top;
+pub mod waiver;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,7 @@ enum Command {
     Check(check::Args),
     Reload(reload::Args),
     Acknowledge(acknowledge::Args),
+    Waiver(waiver::Args),
     Top(top::Args),
     Doctor(doctor::Args),
     Rules(rules::Args),
@@ -78,6 +80,7 @@ impl Cli {
             Command::Check(args) => check::run(args, &terminal),
             Command::Reload(args) => reload::run(args, &terminal),
             Command::Acknowledge(args) => acknowledge::run(args),
+            Command::Waiver(args) => waiver::run(args, &terminal),
             Command::Top(args) => top::run(args, &terminal),
             Command::Doctor(args) => doctor::run(args, &terminal),
             Command::Rules(args) => rules::run(args, &terminal),

@@ -19,9 +19,9 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ringfence_core::diagnostic::{Diagnostics, Document, Section};
+use ringfence_core::diagnostic::{Diagnostics, Document, Problem, Section, Severity};
 use ringfence_core::identity::RegisterEntry;
-use ringfence_core::policy::Policy;
+use ringfence_core::policy::{Policy, Waiver};
 use ringfence_core::rules::Effect;
 
 use crate::rules_store::RulesStore;
@@ -29,6 +29,7 @@ use crate::rules_store::RulesStore;
 pub use keys::{KEYS, Key, markdown};
 pub use operators::Operator;
 pub use service::{Alarms, Capture, Findings, Http, Service, State};
+pub use waivers::WaiverRules;
 
 /// A configuration that was accepted.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Config {
     pub policy: Policy,
     /// What it calls this place; empty when not set.
     pub site: String,
+    /// What the policy demands of every waiver.
+    pub waiver_rules: WaiverRules,
     /// How the running daemon works.
     pub service: Service,
     /// The files that were read, as messages name them.
@@ -71,6 +74,7 @@ impl Config {
         Config {
             policy: Policy::none(),
             site: String::new(),
+            waiver_rules: WaiverRules::default(),
             service: Service::default(),
             files: Vec::new(),
             warnings: Diagnostics::default(),
@@ -138,10 +142,31 @@ impl Config {
                 None => register_csv::read(doc, &other.text, &mut draft.devices),
             }
         }
+        let waiver_rules = draft.settings.waivers;
         let policy = draft.resolve(apps);
         std::iter::once(doc).chain(docs).for_each(|doc| found.extend(doc.finish()));
         let files = std::iter::once(main).chain(&others).map(|s| s.name.clone()).collect();
-        if found.has_errors() { Err(found) } else { Ok(Config { policy, site, service, files, warnings: found }) }
+        if found.has_errors() { Err(found) } else { Ok(Config { policy, site, waiver_rules, service, files, warnings: found }) }
+    }
+
+    /// A waiver that stands alone in a text, held against this configuration.
+    ///
+    /// # Errors
+    /// Every problem: its key, what is wrong, and the remedy.
+    pub fn waiver(&self, text: &str, apps: &[String]) -> Result<Waiver, Vec<String>> {
+        let doc = Document::new("waiver", text);
+        let table = doc.parse();
+        let mut drafts = Vec::new();
+        waivers::read(&doc.root(&table), &mut drafts);
+        // Who approves it besides is asked for by whoever takes it.
+        let rules = WaiverRules { four_eyes: false, ..self.waiver_rules };
+        let waiver = waivers::resolve(drafts, &self.policy, apps, rules).pop();
+        let told = |p: &Problem| {
+            let key = p.key.trim_start_matches("waiver[0].");
+            p.help.as_ref().map_or_else(|| format!("{key}: {}", p.message), |help| format!("{key}: {} ({help})", p.message))
+        };
+        let problems: Vec<String> = doc.finish().problems().iter().filter(|p| p.severity == Severity::Error).map(told).collect();
+        waiver.filter(|_| problems.is_empty()).ok_or(problems)
     }
 
     /// The rule folder that a configuration file names. Whatever is wrong with the file is told when it is loaded.
@@ -189,7 +214,7 @@ impl<'d> Draft<'d> {
         policy.segments = segments::resolve(self.segments);
         policy.register = devices::resolve(self.devices, &policy.segments);
         policy.lines = policy::resolve(self.lines, &policy.segments, apps);
-        policy.waivers = waivers::resolve(self.waivers, &policy, apps, settings.waiver_days_max);
+        policy.waivers = waivers::resolve(self.waivers, &policy, apps, settings.waivers);
         policy
     }
 }

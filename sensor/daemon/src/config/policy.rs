@@ -8,9 +8,7 @@ use ringfence_core::net::Prefix;
 use ringfence_core::policy::{EXPOSURE_DEFAULT, Level, Line, SegmentClass, Segments, Status};
 
 use super::place::{Place, Text, required, required_choice, texts};
-
-/// Waivers last a year at most unless the policy says otherwise.
-const WAIVER_DAYS_MAX: u64 = 365;
+use super::waivers::WaiverRules;
 
 const DAY_SECS: u64 = 86_400;
 
@@ -19,7 +17,7 @@ const DAY_SECS: u64 = 86_400;
 pub(super) struct Settings {
     pub(super) bars: BTreeMap<SegmentClass, Level>,
     pub(super) exposure: Duration,
-    pub(super) waiver_days_max: u64,
+    pub(super) waivers: WaiverRules,
     pub(super) work_names: Vec<String>,
     pub(super) work_prefixes: Vec<Prefix>,
     pub(super) local_suffixes: Vec<String>,
@@ -30,7 +28,7 @@ impl Default for Settings {
         Settings {
             bars: BTreeMap::new(),
             exposure: EXPOSURE_DEFAULT,
-            waiver_days_max: WAIVER_DAYS_MAX,
+            waivers: WaiverRules::default(),
             work_names: Vec::new(),
             work_prefixes: Vec::new(),
             local_suffixes: Vec::new(),
@@ -57,8 +55,12 @@ pub(super) fn read<'d>(root: &Section<'d>, lines: &mut Vec<Draft<'d>>) -> Settin
         settings.exposure = Duration::from_secs(days * DAY_SECS);
     }
     if let Some(days) = days(&section, "waiver_days_max") {
-        settings.waiver_days_max = days;
+        settings.waivers.days_max = days;
     }
+    if let Some(days) = days(&section, "waiver_warn_days") {
+        settings.waivers.warn_days = days;
+    }
+    settings.waivers.four_eyes = section.flag("waiver_four_eyes").is_some_and(|f| f.value);
     if let Some(levels) = section.section("min_level") {
         for (word, class) in SegmentClass::WORDS {
             if let Some(level) = levels.choice(word, &Level::WORDS) {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ringfence_core::diagnostic::Section;
 use ringfence_core::net::Mac;
-use ringfence_core::policy::{Policy, Status, Waiver};
+use ringfence_core::policy::{Policy, Revoked, Status, Waiver};
 use ringfence_core::time::Timestamp;
 
-use super::place::{Place, Text, required, texts};
+use super::place::{Place, Text, required, text, texts};
 use super::policy::{known_app, known_segment};
 
 /// Words that mean everybody or everything.
@@ -27,6 +27,27 @@ pub(super) struct Draft<'d> {
     reason: Option<Text<'d>>,
     start: Option<(Timestamp, Place<'d>)>,
     end: Option<(Timestamp, Place<'d>)>,
+    second_approver: Option<Text<'d>>,
+    revoked: Option<(Timestamp, Place<'d>)>,
+    revoked_reason: Option<Text<'d>>,
+}
+
+/// What the policy demands of every waiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaiverRules {
+    /// Days that one may last.
+    pub days_max: u64,
+    /// Two people must have approved it.
+    pub four_eyes: bool,
+    /// Days before its end in which it is about to end.
+    pub warn_days: u64,
+}
+
+impl Default for WaiverRules {
+    fn default() -> Self {
+        // A year: what is needed for longer is a decision to be taken again.
+        WaiverRules { days_max: 365, four_eyes: false, warn_days: 14 }
+    }
 }
 
 /// Reads the waivers of a document.
@@ -42,6 +63,9 @@ pub(super) fn read<'d>(root: &Section<'d>, drafts: &mut Vec<Draft<'d>>) {
             reason: required(&section, "reason"),
             start: moment(&section, "start", Duration::ZERO),
             end: moment(&section, "end", DAY),
+            second_approver: text(&section, "second_approver"),
+            revoked: section.node("revoked").and_then(|_| moment(&section, "revoked", Duration::ZERO)),
+            revoked_reason: text(&section, "revoked_reason"),
         });
         section.finish();
     }
@@ -86,7 +110,7 @@ fn moment<'d>(section: &Section<'d>, key: &str, of_day: Duration) -> Option<(Tim
 }
 
 /// Holds all waivers against the register, the segments and the policy.
-pub(super) fn resolve(drafts: Vec<Draft<'_>>, policy: &Policy, apps: &[String], days_max: u64) -> Vec<Waiver> {
+pub(super) fn resolve(drafts: Vec<Draft<'_>>, policy: &Policy, apps: &[String], rules: WaiverRules) -> Vec<Waiver> {
     let mut waivers: Vec<(Waiver, Place<'_>)> = Vec::new();
     for draft in drafts {
         if let Some((id, place)) = draft.id.as_ref().filter(|(id, place)| place.is_name(id))
@@ -97,14 +121,17 @@ pub(super) fn resolve(drafts: Vec<Draft<'_>>, policy: &Policy, apps: &[String], 
         }
         draft.apps.iter().for_each(|app| known_app(app, apps));
         draft.segments.iter().for_each(|segment| known_segment(segment, &policy.segments));
-        check_length(&draft, days_max);
+        check_length(&draft, rules.days_max);
+        check_eyes(&draft, rules);
+        let revoked = revoked(&draft);
         check_sense(&draft, policy);
         let holders: Vec<String> = draft.holders.iter().filter_map(|h| holder(h, policy)).collect();
         let plain = |texts: Vec<Text<'_>>| texts.into_iter().map(|(t, _)| t).collect::<Vec<_>>();
         let whole = draft.id.zip(draft.approver).zip(draft.reason).zip(draft.start).zip(draft.end);
         if let Some(((((id, approver), reason), start), end)) = whole {
             let (apps, segments) = (plain(draft.apps), plain(draft.segments));
-            let waiver = Waiver { id: id.0, holders, apps, segments, approver: approver.0, reason: reason.0, start: start.0, end: end.0 };
+            let waiver =
+                Waiver { id: id.0, holders, apps, segments, approver: approver.0, reason: reason.0, start: start.0, end: end.0, revoked };
             waivers.push((waiver, draft.place));
         }
     }
@@ -127,6 +154,29 @@ fn holder((text, place): &Text<'_>, policy: &Policy) -> Option<String> {
         }
     }
     None
+}
+
+/// When and why it was revoked; the one is nothing without the other.
+fn revoked(draft: &Draft<'_>) -> Option<Revoked> {
+    match (&draft.revoked, &draft.revoked_reason) {
+        (Some((at, _)), Some((reason, _))) if !reason.trim().is_empty() => return Some(Revoked { at: *at, reason: reason.clone() }),
+        (Some((_, place)), _) => place.error("is revoked without a reason", "add revoked_reason = \"...\""),
+        (None, Some((_, place))) => place.error("says why it was revoked, but not when", "add revoked = 2026-05-31"),
+        (None, None) => {}
+    }
+    None
+}
+
+/// Where two people must approve, they are two.
+fn check_eyes(draft: &Draft<'_>, rules: WaiverRules) {
+    let Some((approver, place)) = draft.approver.as_ref().filter(|_| rules.four_eyes) else { return };
+    match &draft.second_approver {
+        None => place.error("was approved by one person only", "add second_approver, as policy.waiver_four_eyes asks for two"),
+        Some((second, place)) if second.trim().eq_ignore_ascii_case(approver.trim()) => {
+            place.error(format!("`{}` approved it twice", second.escape_debug()), "two people must have approved it");
+        }
+        Some(_) => {}
+    }
 }
 
 fn check_length(draft: &Draft<'_>, days_max: u64) {

@@ -65,18 +65,18 @@ impl Gate {
     ///
     /// # Errors
     /// [`Problem`] when it may not.
-    pub fn admit(&self, asks: &Asks<'_>) -> Result<Option<String>, Problem> {
+    pub fn admit(&self, asks: &Asks<'_>) -> Result<Option<Operator>, Problem> {
         let shown = bearer(asks.headers);
         let operator = self.operators.iter().find(|(_, token)| shown.is_some_and(|shown| token.is(&self.key, shown))).map(|(o, _)| o);
         match (operator, asks.right) {
             (Some(operator), Some(right)) if !operator.may.contains(&right) => Err(Problem::not_permitted(&operator.name, right)),
-            (Some(operator), _) => Ok(Some(operator.name.clone())),
+            (Some(operator), _) => Ok(Some(operator.clone())),
             (None, Some(right)) => Err(Problem::nobody(right)),
             (None, None) => self.admit_reader(asks, shown),
         }
     }
 
-    fn admit_reader(&self, asks: &Asks<'_>, shown: Option<&[u8]>) -> Result<Option<String>, Problem> {
+    fn admit_reader(&self, asks: &Asks<'_>, shown: Option<&[u8]>) -> Result<Option<Operator>, Problem> {
         match &self.reader {
             Some(_) if asks.open => Ok(None),
             Some(token) => shown.filter(|shown| token.is(&self.key, shown)).map(|_| None).ok_or_else(Problem::unauthorised),
@@ -223,7 +223,7 @@ mod tests {
                 (AUTHORIZATION, format!("Bearer {shown}").parse().expect("a value")),
             ]);
             let asks = Asks { open: false, right, method: &Method::POST, uri: &Uri::from_static("/x"), headers: &headers };
-            gate.admit(&asks).map_err(|p| p.status)
+            gate.admit(&asks).map(|who| who.map(|o| o.name)).map_err(|p| p.status)
         };
         assert_eq!(ask("token-of-jana-here", Some(Right::Waivers)), Ok(Some("jana".to_string())));
         assert_eq!(ask("token-of-jana-here", Some(Right::Acknowledge)), Err(403));

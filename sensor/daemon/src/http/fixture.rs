@@ -1,16 +1,19 @@
 //! A state to test with: findings of a small office whose every identity is a canary.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
 use ringfence_core::ledger::{Event, Stage, Tracked};
 use ringfence_core::net::Mac;
-use ringfence_core::policy::{Level, Verdict};
+use ringfence_core::policy::{Level, Revoked, Verdict, Waiver};
 use ringfence_core::rules::Surface;
 use ringfence_core::time::Timestamp;
 
+use crate::control::WaiverView;
 use crate::state::{Alarm, Ring, Segment, State, Status};
+use crate::waivers::{Entry, Held, Standing, WaiverUse};
 
 /// What must not be served without `identities`.
 pub const IDENTITIES: &[&str] = &[
@@ -56,9 +59,49 @@ pub fn filled() -> State {
         segments: vec![Segment { name: "lab".into(), class: "sensitive", configured: true, ..Segment::default() }],
         alarms: vec![alarm],
         events: BTreeMap::from([(Event::Opened, 30)]),
+        waivers: waivers().into_iter().map(Arc::new).collect(),
         ..Status::default()
     });
     state
+}
+
+/// A waiver whose holder, approver and reason are canaries, with a use.
+pub fn waivers() -> Vec<WaiverView> {
+    let (start, end) = (Timestamp::from_secs_nanos(1_790_000_000, 0), Timestamp::from_secs_nanos(1_800_000_000, 0));
+    let waiver = Waiver {
+        id: "W-1".into(),
+        holders: vec!["canary-register".into(), "mac:00:00:5e:00:53:99".into()],
+        apps: vec!["wechat".into()],
+        segments: vec!["lab".into()],
+        approver: "canary-approver".into(),
+        reason: "canary-trip".into(),
+        start,
+        end,
+        revoked: Some(Revoked { at: end, reason: "canary-trip is over".into() }),
+    };
+    let entry = Entry { id: "W-1".into(), added: Some(("canary-approver".into(), start)), ..Entry::default() };
+    let finding = tracked(0).finding;
+    let used = WaiverUse {
+        waiver: "W-1".into(),
+        finding: finding.id,
+        device: finding.device.key,
+        app: "wechat".into(),
+        segment: "lab".into(),
+        verdict: "waived".into(),
+        first_seen: start,
+        last_seen: start,
+    };
+    let holds = Held {
+        waiver: Waiver { id: "W-3".into(), revoked: None, ..waiver.clone() },
+        entry: entry.clone(),
+        pending: false,
+        problems: vec![],
+    };
+    let void = Held { waiver, entry, pending: false, problems: vec!["holders: 00:00:5e:00:53:99 is unknown".into()] };
+    vec![
+        WaiverView { held: void, standing: Standing::Void, uses: vec![used] },
+        WaiverView { held: holds, standing: Standing::Valid, uses: vec![] },
+    ]
 }
 
 /// The `n`th finding; findings with the same `n % 10` are of one device.

@@ -24,6 +24,7 @@ use super::auth::{Asks, Gate};
 use super::problem::Problem;
 use super::query::{Key, Query};
 use super::veil::Veil;
+use crate::config::Operator;
 use crate::control::Right;
 
 /// An answer must be made after so long.
@@ -74,7 +75,7 @@ pub struct Call {
     /// What stands behind the `?`.
     pub query: Query,
     /// Who asks, where that is a known operator.
-    pub by: Option<String>,
+    pub by: Option<Operator>,
     body: Bytes,
     /// Now, by this machine's clock.
     pub now: Timestamp,
@@ -91,7 +92,12 @@ impl Call {
 
     /// Who asks, on routes that need a right.
     pub fn operator(&self) -> &str {
-        self.by.as_deref().unwrap_or_default()
+        self.by.as_ref().map_or("", |operator| &operator.name)
+    }
+
+    /// Whether whoever asks has a right.
+    pub fn may(&self, right: Right) -> bool {
+        self.by.as_ref().is_some_and(|operator| operator.may.contains(&right))
     }
 }
 

@@ -15,14 +15,15 @@ use std::time::Duration;
 
 use ringfence_core::ledger::{Acknowledgement, Tracked};
 
-use super::fixture::{IDENTITIES, filled, tracked};
+use super::fixture::{IDENTITIES, filled, tracked, waivers};
 use super::routes::Route;
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;
-use crate::control::{Refusal, Right};
+use crate::control::{Refusal, Right, WaiverView};
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{State, Status};
+use crate::waivers::Request;
 
 /// Nothing in these tests takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +31,15 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 const TOKEN_OF_JANA: &str = "token-of-jana-here";
 
 /// Bodies of deeds where an empty object is none.
-const BODIES: &[(&str, &str)] = &[("/api/v1/findings/{id}/acknowledge", "{\"note\": \"on it\"}")];
+const BODIES: &[(&str, &str)] = &[
+    ("/api/v1/findings/{id}/acknowledge", r#"{"note": "on it"}"#),
+    (
+        "/api/v1/waivers",
+        r#"{"id": "W-2", "holders": ["x"], "apps": ["wechat"], "segments": ["lab"], "approver": "a", "reason": "r", "end": "2026-12-31"}"#,
+    ),
+    ("/api/v1/waivers/{id}/renew", r#"{"id": "W-2", "approver": "a", "reason": "r", "end": "2026-12-31"}"#),
+    ("/api/v1/waivers/{id}/revoke", r#"{"reason": "over"}"#),
+];
 
 /// A running server.
 pub struct Running {
@@ -152,6 +161,26 @@ impl Control for Obedient {
 
     fn dry_run(&self) -> Result<ReloadReport, String> {
         self.0.clone()
+    }
+
+    fn waiver(&self, id: &str) -> Result<WaiverView, Refusal> {
+        waivers().into_iter().find(|view| view.held.waiver.id == id).ok_or(Refusal::Unknown)
+    }
+
+    fn add_waiver(&self, _by: &str, request: Request) -> Result<WaiverView, Refusal> {
+        if request.end.is_empty() { Err(Refusal::Invalid(vec!["end: is missing".into()])) } else { self.waiver("W-1") }
+    }
+
+    fn renew_waiver(&self, _by: &str, id: &str, _request: Request) -> Result<WaiverView, Refusal> {
+        self.waiver(id)
+    }
+
+    fn approve_waiver(&self, _by: &str, id: &str) -> Result<WaiverView, Refusal> {
+        self.waiver(id)
+    }
+
+    fn revoke_waiver(&self, _by: &str, id: &str, _reason: &str) -> Result<WaiverView, Refusal> {
+        self.waiver(id)
     }
 
     fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {

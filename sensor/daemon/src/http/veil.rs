@@ -26,6 +26,11 @@ impl Veil {
         Veil { pseudonyms, identities }
     }
 
+    /// Whether plain names are served.
+    pub fn names(&self) -> bool {
+        self.identities
+    }
+
     /// The name of a finding.
     pub fn finding_id(&self, id: &str) -> String {
         self.pseudonyms.finding(id)

@@ -254,6 +254,119 @@ pub struct Coverage {
     pub resident_bytes: u64,
 }
 
+/// An approved exception.
+#[derive(Serialize, ToSchema)]
+pub struct Waiver {
+    /// Its number.
+    pub id: String,
+    /// `pending`, `upcoming`, `valid`, `expiring`, `expired`, `revoked` or `void`.
+    pub standing: &'static str,
+    /// It stands in a file; else it was added by command.
+    pub from_files: bool,
+    /// Who may; pseudonyms of devices, unless identities are served or the operator may change waivers.
+    pub holders: Vec<String>,
+    /// Which apps.
+    pub apps: Vec<String>,
+    /// Where.
+    pub segments: Vec<String>,
+    /// From when, RFC 3339.
+    pub start: String,
+    /// The first moment that it no longer covers, RFC 3339.
+    pub end: String,
+    /// Who approved it.
+    pub approver: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Which operator added it.
+    pub added_by: Option<String>,
+    /// Which operator approved it besides.
+    pub approved_by: Option<String>,
+    /// From when it was taken back, RFC 3339.
+    pub revoked: Option<String>,
+    /// Which operator took it back.
+    pub revoked_by: Option<String>,
+    /// Why it was taken back.
+    pub revoked_reason: Option<String>,
+    /// The waiver that it renews.
+    pub renews: Option<String>,
+    /// Why it does not fit the configuration any more, and covers nothing.
+    pub problems: Vec<String>,
+    /// Its latest uses, at most 100; empty in lists.
+    pub uses: Vec<WaiverUse>,
+}
+
+/// A finding that rests on a waiver.
+#[derive(Serialize, ToSchema)]
+pub struct WaiverUse {
+    /// The finding.
+    pub finding: String,
+    /// Its device.
+    pub device: String,
+    /// The app.
+    pub app: String,
+    /// Where.
+    pub segment: String,
+    /// Its latest verdict: `waived`, or `waiver_expired` when use went on.
+    pub verdict: String,
+    /// First sign, RFC 3339.
+    pub first_seen: String,
+    /// Latest sign, RFC 3339.
+    pub last_seen: String,
+}
+
+/// Waivers.
+#[derive(Serialize, ToSchema)]
+pub struct Waivers {
+    /// Those of the files, then those of commands.
+    pub waivers: Vec<Waiver>,
+}
+
+/// A waiver to be added; the keys of `[[waiver]]`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaiverAdd {
+    /// Its number; unique.
+    pub id: String,
+    /// Register ids, or `mac:02:00:5e:10:00:01`.
+    pub holders: Vec<String>,
+    /// Which apps.
+    pub apps: Vec<String>,
+    /// Where.
+    pub segments: Vec<String>,
+    /// Who approved it.
+    pub approver: String,
+    /// Why.
+    pub reason: String,
+    /// From when, a date or RFC 3339; now without it.
+    pub start: Option<String>,
+    /// Until when, a date (to its end) or RFC 3339.
+    pub end: String,
+}
+
+/// A renewal: holders, apps and segments stay.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaiverRenew {
+    /// Its own number.
+    pub id: String,
+    /// Who approved it.
+    pub approver: String,
+    /// Why.
+    pub reason: String,
+    /// From when; without it where the old one ends, or now when it has ended.
+    pub start: Option<String>,
+    /// Until when.
+    pub end: String,
+}
+
+/// A waiver is taken back.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaiverRevoke {
+    /// Why.
+    pub reason: String,
+}
+
 /// Something that keeps the sensor from seeing, or from telling.
 #[derive(Serialize, ToSchema)]
 pub struct Alarm {

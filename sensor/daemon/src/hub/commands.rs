@@ -11,8 +11,9 @@ use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Control, Refusal, Rejudged, ReloadReport};
+use crate::control::{Control, Refusal, Rejudged, ReloadReport, WaiverView};
 use crate::reload;
+use crate::waivers::{self, Held, Request};
 
 /// How long a caller waits for the hub.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,6 +58,31 @@ impl Control for Remote {
 
     fn dry_run(&self) -> Result<ReloadReport, String> {
         self.ask(|hub| hub.reload(true, ""))
+    }
+
+    fn waiver(&self, id: &str) -> Result<WaiverView, Refusal> {
+        let id = id.to_string();
+        self.try_ask(move |hub| hub.waiver(&id))
+    }
+
+    fn add_waiver(&self, by: &str, request: Request) -> Result<WaiverView, Refusal> {
+        let by = by.to_string();
+        self.try_ask(move |hub| hub.add_waiver(&by, request, None))
+    }
+
+    fn renew_waiver(&self, by: &str, id: &str, request: Request) -> Result<WaiverView, Refusal> {
+        let (by, id) = (by.to_string(), id.to_string());
+        self.try_ask(move |hub| hub.renew_waiver(&by, &id, request))
+    }
+
+    fn approve_waiver(&self, by: &str, id: &str) -> Result<WaiverView, Refusal> {
+        let (by, id) = (by.to_string(), id.to_string());
+        self.try_ask(move |hub| hub.approve_waiver(&by, &id))
+    }
+
+    fn revoke_waiver(&self, by: &str, id: &str, reason: &str) -> Result<WaiverView, Refusal> {
+        let (by, id, reason) = (by.to_string(), id.to_string(), reason.to_string());
+        self.try_ask(move |hub| hub.revoke_waiver(&by, &id, &reason))
     }
 
     fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {
@@ -115,6 +141,7 @@ impl Hub {
         self.findings = loaded.config.service.findings;
         self.status.set_alarms(loaded.config.service.alarms);
         self.loaded = loaded;
+        self.apply_waivers();
         self.status.accepted(now());
         report.generation = self.status.generation();
         let stated = self.correlator.report();
@@ -133,6 +160,8 @@ impl Hub {
         let mut copy = self.correlator.clone();
         copy.set_rules(Arc::clone(&loaded.set));
         copy.set_policy(loaded.config.policy.clone(), loaded.config.register());
+        let held = waivers::held(&loaded.config, &self.waivers, &loaded.apps());
+        copy.set_waivers(held.into_iter().filter(Held::counts).map(|h| h.waiver).collect());
         let after = copy.report().findings.iter().map(about).collect();
         rejudged(&self.verdicts(), &after)
     }

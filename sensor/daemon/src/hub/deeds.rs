@@ -2,6 +2,7 @@
 //! is answered.
 
 mod acknowledge;
+mod waivers;
 
 use super::Hub;
 use crate::control::Refusal;

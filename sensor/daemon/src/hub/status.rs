@@ -13,6 +13,7 @@ use super::Hub;
 use crate::capture::live::{Link, LinkView};
 use crate::clock::now;
 use crate::config;
+use crate::control::WaiverView;
 use crate::health::{Health, RingSample, Sample};
 use crate::output;
 use crate::ring::{Published, RingView};
@@ -43,6 +44,8 @@ pub(super) struct Keeper {
     /// The same on a clock that never jumps.
     epoch: Instant,
     generation: u64,
+    /// Waivers as they stand.
+    pub(super) waivers: Vec<Arc<WaiverView>>,
     reloads: Reloads,
     health: Health,
     /// Alarms that were told.
@@ -59,6 +62,7 @@ impl Keeper {
             started,
             epoch: Instant::now(),
             generation: 1,
+            waivers: Vec::new(),
             reloads: Reloads { last_accepted: true, ..Reloads::default() },
             health: Health::new(alarms.into()),
             told: BTreeSet::new(),
@@ -114,6 +118,7 @@ impl Hub {
             indicators: self.loaded.set.rules().count() as u64,
             generation: keeper.generation,
             reloads: keeper.reloads.clone(),
+            waivers: keeper.waivers.clone(),
             rings: views.iter().map(|(link, ring)| row(link, ring)).collect(),
             segments: keeper.segments.1.clone(),
             blind: sum(&views, |tally| tally.blind.iter().map(|(kind, n)| (kind.name(), *n)).collect()),

@@ -6,6 +6,7 @@ use ringfence_core::time::Timestamp;
 use super::Family;
 use super::Kind::{self, Counter, Gauge};
 use super::scrape::{FINDING_SERIES_MAX, Samples, Scrape};
+use crate::waivers::Standing;
 
 const NONE: &[&str] = &[];
 const RING: &[&str] = &["interface", "ring"];
@@ -43,10 +44,13 @@ pub static FAMILIES: &[Family] = &[
 
     family("ringfence_findings_open", Gauge, &["app", "surface", "segment", "verdict", "level"], "Open findings; segments beyond the first 128 are `other`.", findings_open),
     family("ringfence_findings", Gauge, &["stage"], "Findings that are held, by stage.", findings),
-    family("ringfence_finding_events_total", Counter, &["event"], "What happened to findings: opened, updated, resolved, reopened, superseded.", |s, out| s.status.events.iter().for_each(|(e, n)| out.add(&[e.name()], *n as f64))),
+    family("ringfence_finding_events_total", Counter, &["event"], "What happened to findings: opened, updated, rejudged, acknowledged, escalated, resolved, reopened, superseded.", |s, out| s.status.events.iter().for_each(|(e, n)| out.add(&[e.name()], *n as f64))),
     family("ringfence_devices_with_open_findings", Gauge, NONE, "Devices with open findings.", devices),
     family("ringfence_open_finding_last_seen_timestamp_seconds", Gauge, &["finding", "app", "segment", "verdict"], "The latest sign of an open finding, by its opaque id: the 500 most serious.", open_finding),
     family("ringfence_open_findings_left_out", Gauge, NONE, "Open findings that have no series of their own, because 500 others have.", |s, out| out.add(NONE, s.open().count().saturating_sub(FINDING_SERIES_MAX) as f64)),
+
+    family("ringfence_waivers", Gauge, &["standing"], "Waivers, by how they stand: pending, upcoming, valid, expiring, expired, revoked, void.", waivers),
+    family("ringfence_waiver_next_end_timestamp_seconds", Gauge, NONE, "When the next waiver that holds ends, in seconds since 1970; absent when none holds.", next_end),
 
     family("ringfence_queue_depth_batches", Gauge, NONE, "Batches of evidence on their way from the rings.", |s, out| out.add(NONE, s.status.queue.depth as f64)),
     family("ringfence_queue_capacity_batches", Gauge, NONE, "Batches of evidence that may be on their way.", |s, out| out.add(NONE, s.status.queue.capacity as f64)),
@@ -92,6 +96,18 @@ fn findings_open(scrape: &Scrape<'_>, out: &mut Samples) {
 fn findings(scrape: &Scrape<'_>, out: &mut Samples) {
     Stage::WORDS.iter().for_each(|(word, _)| out.add(&[word], 0.0));
     scrape.findings.iter().for_each(|t| out.add(&[t.stage.name()], 1.0));
+}
+
+fn waivers(scrape: &Scrape<'_>, out: &mut Samples) {
+    Standing::WORDS.iter().for_each(|(word, _)| out.add(&[word], 0.0));
+    scrape.status.waivers.iter().for_each(|view| out.add(&[view.standing.name()], 1.0));
+}
+
+fn next_end(scrape: &Scrape<'_>, out: &mut Samples) {
+    let holding = scrape.status.waivers.iter().filter(|v| matches!(v.standing, Standing::Valid | Standing::Expiring));
+    if let Some(end) = holding.map(|v| v.held.waiver.until()).min() {
+        out.add(NONE, secs(end));
+    }
 }
 
 fn devices(scrape: &Scrape<'_>, out: &mut Samples) {

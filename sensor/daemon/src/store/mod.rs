@@ -5,6 +5,7 @@
 
 mod row;
 mod schema;
+mod waivers;
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ use std::time::Duration;
 use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
+
+use crate::waivers::{Entry, WaiverUse};
 
 /// The file's name in the state directory.
 pub const FILE: &str = "ringfence.sqlite";
@@ -69,12 +72,14 @@ pub struct Changes {
     pub events: Vec<(Timestamp, Event, String)>,
     /// What was done.
     pub audit: Vec<Audit>,
+    /// Waivers that commands added or changed.
+    pub waivers: Vec<Entry>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.findings.is_empty() && self.events.is_empty() && self.audit.is_empty()
+        self.findings.is_empty() && self.events.is_empty() && self.audit.is_empty() && self.waivers.is_empty()
     }
 }
 
@@ -131,11 +136,13 @@ impl Store {
             let transaction = self.connection.transaction()?;
             for tracked in &changes.findings {
                 row::write(&transaction, tracked)?;
+                waivers::write_use(&transaction, &tracked.finding)?;
             }
             for (at, event, id) in &changes.events {
                 let mut insert = transaction.prepare_cached("INSERT INTO history (at, finding, event) VALUES (?1, ?2, ?3)")?;
                 insert.execute(params![at.to_string(), id, event.name()])?;
             }
+            changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
             for audit in &changes.audit {
                 let mut insert = transaction.prepare_cached("INSERT INTO audit (at, action, detail) VALUES (?1, ?2, ?3)")?;
                 insert.execute(params![audit.at.to_string(), audit.action, audit.detail])?;
@@ -143,6 +150,22 @@ impl Store {
             transaction.commit()
         };
         write().map_err(|error| error_of(&self.path, &error))
+    }
+
+    /// What commands did to waivers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn waivers(&self) -> Result<Vec<Entry>, StoreError> {
+        waivers::read(&self.connection).map_err(|error| error_of(&self.path, &error))
+    }
+
+    /// The latest uses of a waiver.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn waiver_uses(&self, waiver: &str, limit: u32) -> Result<Vec<WaiverUse>, StoreError> {
+        waivers::read_uses(&self.connection, waiver, limit).map_err(|error| error_of(&self.path, &error))
     }
 
     /// Bytes on disk, the write-ahead log included.

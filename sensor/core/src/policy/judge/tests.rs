@@ -41,6 +41,7 @@ fn waiver(id: &str, holder: &str, start: &str, end: &str) -> Waiver {
         reason: "press work".into(),
         start: at(start),
         end: at(end),
+        revoked: None,
     }
 }
 

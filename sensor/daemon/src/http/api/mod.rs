@@ -7,6 +7,7 @@ mod page;
 mod reload;
 mod segments;
 mod sensor;
+mod waivers;
 
 use std::fmt::Display;
 
@@ -50,6 +51,12 @@ pub static ROUTES: &[Route] = &[
     Route { method: Method::GET, path: "/api/v1/devices", about: "Devices that have findings, by id.", query: &[LIMIT, CURSOR], open: false, right: None, takes: None, answer: form::<wire::DevicePage>(), serve: devices::list },
     Route { method: Method::GET, path: "/api/v1/devices/{id}", about: "A device with its findings.", query: &[], open: false, right: None, takes: None, answer: form::<wire::DeviceDetail>(), serve: devices::one },
     Route { method: Method::GET, path: "/api/v1/segments", about: "Segments with their open findings by verdict.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Segments>(), serve: segments::list },
+    Route { method: Method::GET, path: "/api/v1/waivers", about: "Waivers and how they stand.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Waivers>(), serve: waivers::list },
+    Route { method: Method::POST, path: "/api/v1/waivers", about: "Add a waiver.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverAdd>()), answer: form::<wire::Waiver>(), serve: waivers::add },
+    Route { method: Method::GET, path: "/api/v1/waivers/{id}", about: "A waiver with its uses.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Waiver>(), serve: waivers::one },
+    Route { method: Method::POST, path: "/api/v1/waivers/{id}/approve", about: "Approve a waiver that somebody else added.", query: &[], open: false, right: Some(Right::Waivers), takes: None, answer: form::<wire::Waiver>(), serve: waivers::approve },
+    Route { method: Method::POST, path: "/api/v1/waivers/{id}/renew", about: "Add a waiver that goes on where this one ends.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverRenew>()), answer: form::<wire::Waiver>(), serve: waivers::renew },
+    Route { method: Method::POST, path: "/api/v1/waivers/{id}/revoke", about: "Take a waiver back from now on.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverRevoke>()), answer: form::<wire::Waiver>(), serve: waivers::revoke },
     Route { method: Method::GET, path: "/api/v1/coverage", about: "What is seen, lost and not judged.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Coverage>(), serve: coverage::coverage },
     Route { method: Method::GET, path: "/api/v1/alarms", about: "What keeps the sensor from seeing or telling, now.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Alarms>(), serve: coverage::alarms },
     Route { method: Method::POST, path: "/api/v1/reload", about: "Load configuration and rules anew; a wrong set is refused whole.", query: RELOAD, open: false, right: None, takes: None, answer: form::<wire::Reload>(), serve: reload::reload },

@@ -13,7 +13,7 @@ pub(super) fn reload(app: &App, call: &Call) -> Result<Answer, Problem> {
     let _one = app.reloading.try_acquire().map_err(|_| Problem::busy())?;
     let dry_run = call.query.flag("dry_run");
     let control = &app.context.control;
-    let report = if dry_run { control.dry_run() } else { control.reload(call.by.as_deref().unwrap_or("API")) };
+    let report = if dry_run { control.dry_run() } else { control.reload(if call.by.is_some() { call.operator() } else { "API" }) };
     let mut report = report.map_err(|e| Problem::unavailable(app.veil.text(&e)))?;
     if !report.problems.is_empty() {
         return Err(Problem::refused(report.problems.iter().map(|p| app.veil.text(p).into_owned()).collect()));

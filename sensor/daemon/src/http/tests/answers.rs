@@ -14,6 +14,7 @@ fn real(server: &Running, path: &str) -> String {
     let id = match path {
         _ if path.starts_with("/api/v1/findings/{id}") => first("/api/v1/findings", "findings")["id"].clone(),
         _ if path.starts_with("/api/v1/devices/{id}") => first("/api/v1/devices", "devices")["device"]["id"].clone(),
+        _ if path.starts_with("/api/v1/waivers/{id}") => first("/api/v1/waivers", "waivers")["id"].clone(),
         _ => return path.to_string(),
     };
     path.replace("{id}", id.as_str().expect("an id"))
