@@ -31,7 +31,8 @@ const SHELL_WALLS: &[(&str, &[&str])] = &[
     ("output", &["crate::state", "crate::hub", "crate::http", "crate::store", "crate::metrics", "crate::capture", "crate::ring"]),
     ("http", &["crate::hub", "crate::store", "crate::capture", "crate::ring"]),
     ("metrics", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring"]),
-    ("state.rs", &["crate::"]),
+    ("state.rs", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring", "crate::output", "crate::config"]),
+    ("waivers.rs", &["crate::hub", "crate::http", "crate::store", "crate::state", "crate::clock"]),
     ("store", &["crate::state", "crate::hub", "crate::http", "crate::capture", "crate::ring", "crate::output"]),
 ];
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ringfence_core::ledger::Tracked;
 
-use crate::waivers::{Held, Request, Standing, WaiverUse};
+use crate::waivers::{Request, WaiverView};
 
 /// The daemon, as seen by those who may ask it for something. A call waits for the answer, a few seconds at most. Whoever implements
 /// it takes the deeds of operators that it names, and refuses the others.
@@ -74,17 +74,6 @@ pub trait Control: Send + Sync {
         let _ = (by, finding, note);
         Err(Refusal::none())
     }
-}
-
-/// A waiver as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaiverView {
-    /// What it says and what was done to it.
-    pub held: Held,
-    /// How it stands.
-    pub standing: Standing,
-    /// Its latest uses; empty in lists.
-    pub uses: Vec<WaiverUse>,
 }
 
 /// What an operator may do.

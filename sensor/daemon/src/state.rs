@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::control::WaiverView;
+use crate::waivers::WaiverView;
 use dashmap::DashMap;
 use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::time::Timestamp;

@@ -166,6 +166,17 @@ pub struct WaiverUse {
     pub last_seen: Timestamp,
 }
 
+/// A waiver as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaiverView {
+    /// What it says and what was done to it.
+    pub held: Held,
+    /// How it stands.
+    pub standing: Standing,
+    /// Its latest uses; empty in lists.
+    pub uses: Vec<WaiverUse>,
+}
+
 /// Every waiver: those of the configuration, then those of commands, each with what was done to it.
 pub fn held(config: &Config, entries: &BTreeMap<String, Entry>, apps: &[String]) -> Vec<Held> {
     let of_files = config.policy.waivers.iter().map(|waiver| {

@@ -11,8 +11,8 @@ use ringfence_core::policy::{Level, Revoked, Verdict, Waiver};
 use ringfence_core::rules::Surface;
 use ringfence_core::time::Timestamp;
 
-use crate::control::WaiverView;
 use crate::state::{Alarm, Ring, Segment, State, Status};
+use crate::waivers::WaiverView;
 use crate::waivers::{Entry, Held, Standing, WaiverUse};
 
 /// What must not be served without `identities`.

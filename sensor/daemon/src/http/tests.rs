@@ -19,11 +19,12 @@ use super::fixture::{IDENTITIES, filled, tracked, waivers};
 use super::routes::Route;
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;
-use crate::control::{Refusal, Right, WaiverView};
+use crate::control::{Refusal, Right};
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{State, Status};
 use crate::waivers::Request;
+use crate::waivers::WaiverView;
 
 /// Nothing in these tests takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -11,8 +11,9 @@ use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Control, Refusal, Rejudged, ReloadReport, WaiverView};
+use crate::control::{Control, Refusal, Rejudged, ReloadReport};
 use crate::reload;
+use crate::waivers::WaiverView;
 use crate::waivers::{self, Held, Request};
 
 /// How long a caller waits for the hub.

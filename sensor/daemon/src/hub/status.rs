@@ -13,11 +13,11 @@ use super::Hub;
 use crate::capture::live::{Link, LinkView};
 use crate::clock::now;
 use crate::config;
-use crate::control::WaiverView;
 use crate::health::{Health, RingSample, Sample};
 use crate::output;
 use crate::ring::{Published, RingView};
 use crate::state::{Alarm, Queue, Reloads, Ring, Segment, Status};
+use crate::waivers::WaiverView;
 
 /// Batches that the channel from rings to hub holds.
 pub const QUEUE_BATCHES: usize = 1_024;

@@ -3,11 +3,12 @@
 use ringfence_core::policy::Revoked;
 
 use super::text;
-use crate::control::{Refusal, Right, WaiverView};
+use crate::control::{Refusal, Right};
 use crate::http::problem::Problem;
 use crate::http::routes::{Answer, App, Call};
 use crate::http::wire::{Waiver, WaiverAdd, WaiverRenew, WaiverRevoke, WaiverUse, Waivers};
 use crate::waivers::Request;
+use crate::waivers::WaiverView;
 
 const LIST: &str = "/api/v1/waivers";
 

@@ -6,7 +6,8 @@ use ringfence_core::time::Timestamp;
 
 use super::{Hub, text};
 use crate::clock::now;
-use crate::control::{Refusal, WaiverView};
+use crate::control::Refusal;
+use crate::waivers::WaiverView;
 use crate::waivers::{self, Entry, Held, Request, Standing};
 
 /// Uses that are shown of one waiver.
