@@ -10,6 +10,7 @@ mod changes;
 mod flows;
 mod learned;
 mod past;
+mod rejudge;
 mod retire;
 mod swap;
 mod weigh;
@@ -33,6 +34,8 @@ use changes::Touched;
 use flows::FlowEntry;
 use learned::{Learned, Lesson};
 use past::Past;
+
+pub use rejudge::{Rejudged, as_of, merged, rejudge};
 
 /// A structural or name sign at least this heavy proves that its server is the app's.
 const PROOF_WEIGHT: f64 = 0.80;
@@ -58,6 +61,8 @@ pub struct Correlator {
     /// Findings that were stated, and a handle of their device.
     stated: HashMap<String, DeviceId>,
     past: Past,
+    /// Ids that were stated and that another policy gave other names.
+    renamed: Vec<String>,
 }
 
 /// Everything that the correlator has to say at a moment.
@@ -92,6 +97,7 @@ impl Correlator {
             touched: Touched::default(),
             stated: HashMap::new(),
             past: Past::default(),
+            renamed: Vec::new(),
         }
     }
 

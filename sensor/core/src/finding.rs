@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use crate::evidence::FlowId;
-use crate::net::{Endpoint, Mac, Transport};
+use crate::net::{Endpoint, Mac, Path, Transport};
 use crate::policy::{Level, Verdict};
 use crate::rules::Surface;
+use crate::spans::Spans;
 use crate::time::Timestamp;
 
 /// How a sign came about.
@@ -126,6 +127,30 @@ pub struct Finding {
     pub evidence: Vec<EvidenceLine>,
     /// Fingerprints seen beside matched hellos: (field, value).
     pub fingerprints: Vec<(&'static str, String)>,
+    /// When it was in use here.
+    pub presence: Spans,
+    /// What the verdict rests on besides.
+    pub basis: Basis,
+}
+
+/// What a verdict rests on besides the use itself: enough to judge it again under another policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// When the device last spoke to one of the organisation's work services.
+    pub work_service: Option<Timestamp>,
+    /// Where a frame of it was seen, which decides about the segment.
+    pub place: Option<Place>,
+}
+
+/// Where a frame was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The interface that delivered it.
+    pub interface: String,
+    /// VLANs and tunnels.
+    pub path: Path,
+    /// The device's address in it.
+    pub addr: IpAddr,
 }
 
 impl Finding {
@@ -155,6 +180,8 @@ impl Finding {
             regions: Vec::new(),
             evidence: Vec::new(),
             fingerprints: Vec::new(),
+            presence: Spans::default(),
+            basis: Basis::default(),
         }
     }
 }

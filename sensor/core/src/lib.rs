@@ -25,5 +25,6 @@ pub mod net;
 pub mod policy;
 pub mod record;
 pub mod rules;
+pub mod spans;
 pub mod time;
 pub mod worker;

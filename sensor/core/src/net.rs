@@ -165,6 +165,53 @@ pub enum Hop {
     Sgt(u16),
 }
 
+/// Words for steps, with how the number behind them is read; none where there is no number.
+const HOPS: [(&str, fn(Option<u32>) -> Option<Hop>); 12] = [
+    ("vlan", |n| Some(Hop::Vlan(n?.try_into().ok()?))),
+    ("mpls", |n| Some(Hop::Mpls(n?))),
+    ("pppoe", |n| Some(Hop::Pppoe(n?.try_into().ok()?))),
+    ("gre", |n| Some(Hop::Gre(n))),
+    ("erspan", |n| Some(Hop::Erspan(n?.try_into().ok()?))),
+    ("vxlan", |n| Some(Hop::Vxlan(n?))),
+    ("geneve", |n| Some(Hop::Geneve(n?))),
+    ("gtp", |n| Some(Hop::Gtp(n?))),
+    ("ipip", |_| Some(Hop::IpIp)),
+    ("teredo", |_| Some(Hop::Teredo)),
+    ("tzsp", |_| Some(Hop::Tzsp)),
+    ("sgt", |n| Some(Hop::Sgt(n?.try_into().ok()?))),
+];
+
+/// `vlan:20`, `vxlan:5001`, `gre`.
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Hop::Vlan(n) => write!(f, "vlan:{n}"),
+            Hop::Mpls(n) => write!(f, "mpls:{n}"),
+            Hop::Pppoe(n) => write!(f, "pppoe:{n}"),
+            Hop::Gre(Some(n)) => write!(f, "gre:{n}"),
+            Hop::Gre(None) => write!(f, "gre"),
+            Hop::Erspan(n) => write!(f, "erspan:{n}"),
+            Hop::Vxlan(n) => write!(f, "vxlan:{n}"),
+            Hop::Geneve(n) => write!(f, "geneve:{n}"),
+            Hop::Gtp(n) => write!(f, "gtp:{n}"),
+            Hop::IpIp => write!(f, "ipip"),
+            Hop::Teredo => write!(f, "teredo"),
+            Hop::Tzsp => write!(f, "tzsp"),
+            Hop::Sgt(n) => write!(f, "sgt:{n}"),
+        }
+    }
+}
+
+impl FromStr for Hop {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (word, number) = text.split_once(':').map_or((text, None), |(word, number)| (word, Some(number)));
+        let number = number.map(|n| n.parse().map_err(drop)).transpose()?;
+        HOPS.iter().find(|(name, _)| *name == word).and_then(|(_, hop)| hop(number)).ok_or(())
+    }
+}
+
 /// How many steps of a path are kept; deeper ones are peeled but not remembered.
 pub const PATH_HOPS_MAX: usize = 4;
 
@@ -221,6 +268,30 @@ mod tests {
         assert!("10.0.0.0/33".parse::<Prefix>().is_err());
         assert!("0.0.0.0/0".parse::<Prefix>().expect("all").covers(&net));
         assert!("2001:db8::/32".parse::<Prefix>().expect("v6").contains("2001:db8:1::1".parse().expect("addr")));
+    }
+
+    #[test]
+    fn hops_are_read_as_they_are_written() {
+        for text in [
+            "vlan:20",
+            "mpls:16",
+            "pppoe:9",
+            "gre",
+            "gre:5",
+            "erspan:77",
+            "vxlan:5001",
+            "geneve:9",
+            "gtp:8",
+            "ipip",
+            "teredo",
+            "tzsp",
+            "sgt:33",
+        ] {
+            assert_eq!(text.parse::<Hop>().map(|h| h.to_string()), Ok(text.to_string()));
+        }
+        for bad in ["", "vlan", "vlan:70000", "vlan:x", "lan:1", "vxlan:-1"] {
+            assert!(bad.parse::<Hop>().is_err(), "{bad}");
+        }
     }
 
     #[test]

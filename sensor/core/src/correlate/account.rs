@@ -7,6 +7,7 @@ use crate::field::{Family, Field};
 use crate::finding::Kind;
 use crate::policy::SegmentId;
 use crate::rules::{IndicatorId, Surface};
+use crate::spans::Spans;
 use crate::time::Timestamp;
 
 use super::flows::FlowEntry;
@@ -51,6 +52,7 @@ pub(super) struct Account {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Use {
     pub(super) span: Option<(Timestamp, Timestamp)>,
+    pub(super) presence: Spans,
     pub(super) flows: BTreeMap<FlowId, FlowSigns>,
     pub(super) bytes: [u64; 2],
     pub(super) installations: BTreeSet<u64>,
@@ -90,6 +92,7 @@ impl Use {
     pub(super) fn book(&mut self, flow: &FlowEntry, claim: &Claim, class: &str, region: &str) -> &mut FlowSigns {
         let (first, last) = self.span.unwrap_or((claim.first, claim.last));
         self.span = Some((first.min(claim.first), last.max(claim.last)));
+        self.presence.add(claim.first, claim.last);
         if !self.flows.contains_key(&flow.meta.id) {
             self.bytes = [self.bytes[0].saturating_add(flow.bytes[0]), self.bytes[1].saturating_add(flow.bytes[1])];
             self.installations.extend(&flow.installations);

@@ -6,10 +6,11 @@ use ring::digest::{SHA256, digest};
 
 use crate::evidence::FlowId;
 use crate::field::Family;
-use crate::finding::{DeviceFacts, EvidenceLine, Finding, FlowRow, Kind};
+use crate::finding::{Basis, DeviceFacts, EvidenceLine, Finding, FlowRow, Kind, Place};
 use crate::identity::{DeviceId, Identity};
 use crate::policy::{Case, Judgement, Level, SegmentClass, SegmentId, Verdict};
-use crate::rules::{Effect, Indicator, SERVER, Teaches};
+use crate::rules::{Effect, Indicator, SERVER, Surface, Teaches};
+use crate::spans::Spans;
 use crate::time::Timestamp;
 
 use super::account::{Account, Claim, Subject, Use};
@@ -182,7 +183,7 @@ impl Correlator {
                 presence_only: false,
             };
             let judgement = self.policy.judge(&case);
-            self.state(who.clone(), subject, (*segment, usage), (level, confidence), judgement, report);
+            self.state(who.clone(), subject, (*segment, usage), (level, confidence), (judgement, work_service), report);
         }
     }
 
@@ -214,8 +215,8 @@ impl Correlator {
             };
             let judgement = self.policy.judge(&case);
             if judgement.verdict == Some(Verdict::SeparationBreach) {
-                let usage = Use { span: Some((*first, *last)), ..Use::default() };
-                self.state(who.clone(), &subject, (*segment, &usage), (Level::None, 0.0), judgement, report);
+                let usage = Use { span: Some((*first, *last)), presence: Spans::of(*first, *last), ..Use::default() };
+                self.state(who.clone(), &subject, (*segment, &usage), (Level::None, 0.0), (judgement, None), report);
             }
         }
     }
@@ -235,13 +236,12 @@ impl Correlator {
         subject: &Subject,
         place: (SegmentId, &Use),
         sure: (Level, f64),
-        judgement: Judgement,
+        (judgement, work_service): (Judgement, Option<Timestamp>),
         report: &mut Report,
     ) {
         let Some(verdict) = judgement.verdict else { return };
         let (segment, usage) = (self.policy.segment(place.0), place.1);
-        let surface = subject.surface.map_or(NO_APP, |s| s.name());
-        let id = format!("rf-{}", short_hash(&[&device.key, &subject.app, surface, &judgement.line, &segment.name], 16));
+        let id = finding_id(&device.key, &subject.app, subject.surface, &judgement.line, &segment.name);
         let (first_seen, last_seen) = usage.span.unwrap_or_default();
         let class: SegmentClass = segment.class;
         report.flows.extend(self.rows(&id, subject, usage));
@@ -269,8 +269,17 @@ impl Correlator {
             regions: usage.regions.iter().map(|r| r.to_string()).collect(),
             evidence: self.evidence(usage),
             fingerprints: usage.fingerprints.iter().map(|(f, v)| (*f, v.to_string())).collect(),
+            presence: usage.presence.clone(),
+            basis: Basis { work_service, place: self.place_of(usage) },
         };
         report.findings.push(finding);
+    }
+
+    /// Where the latest flow was seen.
+    fn place_of(&self, usage: &Use) -> Option<Place> {
+        let meta = usage.flows.keys().filter_map(|id| self.flows.get(id)).max_by_key(|flow| flow.last).map(|flow| flow.meta)?;
+        let interface = self.interfaces.get(usize::from(meta.interface)).cloned().unwrap_or_default();
+        Some(Place { interface, path: meta.path, addr: meta.client.addr })
     }
 
     fn evidence(&self, usage: &Use) -> Vec<EvidenceLine> {
@@ -370,7 +379,7 @@ fn book(account: &mut Account, flow: &FlowEntry, claim: &Claim, indicator: &Indi
     }
 }
 
-type Order<'f> = (Verdict, &'f str, &'f str, &'f str, Option<crate::rules::Surface>, &'f str);
+type Order<'f> = (Verdict, &'f str, &'f str, &'f str, Option<Surface>, &'f str);
 
 fn order_of(finding: &Finding) -> Order<'_> {
     (finding.verdict, &finding.segment, &finding.device.key, &finding.app, finding.surface, &finding.id)
@@ -381,6 +390,12 @@ impl Report {
         self.findings.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
         self.flows.sort_by_key(|f| (f.first, f.id, f.app.clone(), f.surface));
     }
+}
+
+/// The id of a finding: the same for the same device, app, surface, line and segment.
+pub(super) fn finding_id(device: &str, app: &str, surface: Option<Surface>, line: &str, segment: &str) -> String {
+    let surface = surface.map_or(NO_APP, |s| s.name());
+    format!("rf-{}", short_hash(&[device, app, surface, line, segment], 16))
 }
 
 /// The first `digits` hexadecimal digits of SHA-256 over the parts, NUL between them.

@@ -76,6 +76,9 @@ impl Correlator {
             stated.extend(report.findings.iter().skip(before).map(|f| (f.id.clone(), *device)));
         }
         report.withdrawn = self.withdraw(&groups, stated);
+        // Live flows may state such an id again.
+        let renamed = std::mem::take(&mut self.renamed);
+        report.withdrawn.extend(renamed.into_iter().filter(|id| !report.findings.iter().any(|f| f.id == *id)));
         if self.touched.all {
             self.past.unclaimed(&mut report.findings);
         }

@@ -38,19 +38,29 @@ impl Past {
 
     /// Drops resolved findings that nobody asks for any more: their last sign was before a time.
     pub(super) fn expire(&mut self, before: Timestamp) {
-        let (findings, of) = (&mut self.findings, &mut self.of);
-        self.closed.retain(|id| {
-            let old = findings.get(id).is_none_or(|f| f.last_seen < before);
-            if let Some(finding) = old.then(|| findings.remove(id)).flatten()
-                && let Some(ids) = of.get_mut(&finding.device.key)
-            {
-                ids.remove(id);
-                if ids.is_empty() {
-                    of.remove(&finding.device.key);
-                }
+        let is_old = |id: &&String| self.findings.get(*id).is_none_or(|f| f.last_seen < before);
+        let old: Vec<String> = self.closed.iter().filter(is_old).cloned().collect();
+        for id in old {
+            self.remove(&id);
+            self.closed.remove(&id);
+        }
+    }
+
+    /// Takes out everything that was not resolved.
+    pub(super) fn take_open(&mut self) -> Vec<Finding> {
+        let ids: Vec<String> = self.findings.keys().filter(|id| !self.closed.contains(*id)).cloned().collect();
+        ids.iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Finding> {
+        let finding = self.findings.remove(id)?;
+        if let Some(ids) = self.of.get_mut(&finding.device.key) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.of.remove(&finding.device.key);
             }
-            !old
-        });
+        }
+        Some(finding)
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Finding> {
@@ -91,6 +101,11 @@ impl Finding {
         self.instances = self.instances.max(past.instances);
         past.evidence.iter().for_each(|line| self.add_line(line.clone()));
         sort_lines(&mut self.evidence);
+        self.presence.merge(&past.presence);
+        self.basis.work_service = self.basis.work_service.max(past.basis.work_service);
+        if self.basis.place.is_none() {
+            self.basis.place.clone_from(&past.basis.place);
+        }
         union(&mut self.classes, &past.classes);
         union(&mut self.regions, &past.regions);
         union(&mut self.fingerprints, &past.fingerprints);

@@ -9,6 +9,7 @@ use crate::policy::{Policy, Waiver};
 use crate::rules::RuleSet;
 
 use super::Correlator;
+use super::rejudge::{gone, merged, rejudge};
 
 impl Correlator {
     /// Takes other rules. They must have been built over the present ones: indicators keep their numbers.
@@ -40,12 +41,21 @@ impl Correlator {
             .into_iter()
             .filter_map(|((device, segment), span)| Some(((device, self.policy.segments.by_name(&old.segment(segment).name)?), span)))
             .collect();
+        self.rejudge_past();
         self.touched.all = true;
+    }
+
+    /// What open findings owe to flows that are gone is judged anew; findings that were resolved stay as they were.
+    fn rejudge_past(&mut self) {
+        let judged = rejudge(&mut self.policy, self.past.take_open());
+        self.renamed.extend(gone(&judged));
+        merged(judged).into_iter().for_each(|finding| self.past.put(finding));
     }
 
     /// Takes other waivers.
     pub fn set_waivers(&mut self, waivers: Vec<Waiver>) {
         self.policy.waivers = waivers;
+        self.rejudge_past();
         self.touched.all = true;
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
+use ringfence_core::finding::{Basis, DeviceFacts, EvidenceLine, Finding, Kind, Place};
 use ringfence_core::ledger::{Event, Stage, Tracked};
-use ringfence_core::net::Mac;
+use ringfence_core::net::{Mac, Path};
 use ringfence_core::policy::{Level, Revoked, Verdict, Waiver};
 use ringfence_core::rules::Surface;
+use ringfence_core::spans::Spans;
 use ringfence_core::time::Timestamp;
 
 use crate::state::{Alarm, Ring, Segment, State, Status};
@@ -155,6 +156,11 @@ pub fn tracked(n: u64) -> Tracked {
         regions: vec![],
         evidence: vec![sign("tls.sni", "szshort.weixin.qq.com"), sign("ip.dst", "192.0.2.201"), sign("x.name", "Canary-Name")],
         fingerprints: vec![("tls.ja4", "t13d1516h2_8daaf6152771_e5627efa2ab1".into())],
+        presence: Spans::of(at, at),
+        basis: Basis {
+            work_service: None,
+            place: Some(Place { interface: "mirror0".into(), path: Path::default(), addr: "10.10.20.99".parse().expect("an address") }),
+        },
     };
     let stage = if n.is_multiple_of(5) { Stage::Resolved } else { Stage::Open };
     Tracked { finding, stage, opened: at, changed: at, reopened: 0, reopened_at: None, acknowledged: None, escalated: None }

@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 
 use super::{ScanResult, SegmentCoverage};
 
+/// Spans of use that are shown of one finding.
+const SPANS_SHOWN: usize = 16;
+
 /// The device of a finding.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Device<'f> {
@@ -101,10 +104,23 @@ pub(crate) struct FindingLine<'f> {
     classes: &'f [String],
     /// Jurisdictions.
     regions: &'f [String],
+    /// Days (UTC) with use in this segment.
+    days: usize,
+    /// When it was in use, the latest 16 spans; signs up to ten minutes apart are one.
+    spans: Vec<Span>,
     /// The evidence, heaviest first.
     evidence: Vec<Evidence<'f>>,
     /// Fingerprints seen beside matched hellos; never evidence.
     fingerprints: Vec<Fingerprint<'f>>,
+}
+
+/// A span of use.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Span {
+    /// First sign, RFC 3339.
+    from: String,
+    /// Last sign, RFC 3339.
+    to: String,
 }
 
 /// A fingerprint recorded beside a matched hello; never evidence.
@@ -268,6 +284,17 @@ pub(crate) fn finding_line(f: &Finding) -> FindingLine<'_> {
         instances: f.instances,
         classes: &f.classes,
         regions: &f.regions,
+        days: f.presence.days().len(),
+        spans: f
+            .presence
+            .iter()
+            .rev()
+            .take(SPANS_SHOWN)
+            .map(|(from, to)| Span { from: from.to_string(), to: to.to_string() })
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect(),
         evidence: evidence.collect(),
         fingerprints: f.fingerprints.iter().map(|(field, value)| Fingerprint { field, value }).collect(),
     }

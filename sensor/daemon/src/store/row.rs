@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use ringfence_core::field::{Family, Field};
-use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
+use ringfence_core::finding::{self, Basis, DeviceFacts, EvidenceLine, Finding, Kind};
 use ringfence_core::ledger::{Acknowledgement, Stage, Tracked, Urgency};
+use ringfence_core::net::Path;
 use ringfence_core::policy::{Level, SegmentClass, Verdict};
 use ringfence_core::rules::Surface;
+use ringfence_core::spans::Spans;
 use ringfence_core::time::Timestamp;
 use rusqlite::{Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,23 @@ struct Body {
     regions: Vec<String>,
     evidence: Vec<Line>,
     fingerprints: Vec<(String, String)>,
+    /// Spans of use, nanoseconds, and days.
+    #[serde(default)]
+    spans_nanos: Vec<(u64, u64)>,
+    #[serde(default)]
+    days: Vec<u32>,
+    #[serde(default)]
+    work_service_nanos: Option<u64>,
+    #[serde(default)]
+    place: Option<Place>,
+}
+
+/// Where a frame was seen.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    interface: String,
+    path: Vec<String>,
+    addr: IpAddr,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,7 +209,21 @@ fn body_of(tracked: &Tracked) -> Body {
         regions: f.regions.clone(),
         evidence: f.evidence.iter().map(line).collect(),
         fingerprints: f.fingerprints.iter().map(|(field, value)| ((*field).into(), value.clone())).collect(),
+        spans_nanos: f.presence.iter().map(|(first, last)| (first.nanos(), last.nanos())).collect(),
+        days: f.presence.days().collect(),
+        work_service_nanos: f.basis.work_service.map(Timestamp::nanos),
+        place: f.basis.place.as_ref().map(|p| Place {
+            interface: p.interface.clone(),
+            path: p.path.hops().map(|hop| hop.to_string()).collect(),
+            addr: p.addr,
+        }),
     }
+}
+
+fn place_of(place: Place) -> finding::Place {
+    let mut path = Path::default();
+    place.path.iter().filter_map(|hop| hop.parse().ok()).for_each(|hop| drop(path.push(hop)));
+    finding::Place { interface: place.interface, path, addr: place.addr }
 }
 
 fn finding_of(b: Body) -> Option<Finding> {
@@ -244,5 +277,7 @@ fn finding_of(b: Body) -> Option<Finding> {
         regions: b.regions,
         evidence: b.evidence.into_iter().filter_map(line).collect(),
         fingerprints: b.fingerprints.into_iter().filter_map(|(f, v)| Some((field(&f)?, v))).collect(),
+        presence: Spans::restore(b.spans_nanos.into_iter().map(|(a, b)| (Timestamp::from_nanos(a), Timestamp::from_nanos(b))), b.days),
+        basis: Basis { work_service: b.work_service_nanos.map(Timestamp::from_nanos), place: b.place.map(place_of) },
     })
 }

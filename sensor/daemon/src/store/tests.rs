@@ -1,9 +1,11 @@
 //! Written, read back, replaced; and what cannot be used is told.
 
-use ringfence_core::finding::{DeviceFacts, EvidenceLine, Finding, Kind};
+use ringfence_core::finding::{Basis, DeviceFacts, EvidenceLine, Finding, Kind, Place};
 use ringfence_core::ledger::{Acknowledgement, Stage, Urgency};
+use ringfence_core::net::{Hop, Path};
 use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::rules::Surface;
+use ringfence_core::spans::Spans;
 
 use super::*;
 
@@ -21,6 +23,8 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
         confidence: 0.95,
         reasons: vec!["because".into()],
     };
+    let mut path = Path::default();
+    assert!(path.push(Hop::Vlan(20)) && path.push(Hop::Gre(None)));
     let line = |kind| EvidenceLine {
         indicator: "wechat.x".into(),
         family: "T",
@@ -55,6 +59,11 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
             regions: vec!["mainland".into()],
             evidence: vec![line(Kind::Observed), line(Kind::Associated), line(Kind::Inferred)],
             fingerprints: vec![("tls.ja4", "t13d".into())],
+            presence: Spans::restore([(at, at.after(Duration::from_secs(90)))], [19_000]),
+            basis: Basis {
+                work_service: Some(at),
+                place: Some(Place { interface: "span0".into(), path, addr: "10.0.0.7".parse().expect("address") }),
+            },
         },
         stage,
         opened: at,
