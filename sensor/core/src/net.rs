@@ -165,8 +165,11 @@ pub enum Hop {
     Sgt(u16),
 }
 
-/// Words for steps, with how the number behind them is read; none where there is no number.
-const HOPS: [(&str, fn(Option<u32>) -> Option<Hop>); 12] = [
+/// A step from the number behind its word.
+type MakeHop = fn(Option<u32>) -> Option<Hop>;
+
+/// Words for steps.
+const HOPS: [(&str, MakeHop); 12] = [
     ("vlan", |n| Some(Hop::Vlan(n?.try_into().ok()?))),
     ("mpls", |n| Some(Hop::Mpls(n?))),
     ("pppoe", |n| Some(Hop::Pppoe(n?.try_into().ok()?))),
