@@ -1,5 +1,6 @@
 //! The running sensor in a network of kernel namespaces. Each test is skipped, and says so, where namespaces are not permitted.
 
+mod audit;
 mod clients;
 mod deeds;
 mod disk;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,6 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ::ring::rand::{SecureRandom, SystemRandom};
 use ringfence_core::correlate::Correlator;
 use ringfence_core::identity::Identity;
 use ringfence_core::worker::Worker;
@@ -22,6 +21,7 @@ use crate::cli::Exit;
 use crate::config::Service;
 use crate::http::{self, Context, Server};
 use crate::hub::{Command, Hub, Parts, QUEUE_BATCHES, Remote, RingHandle};
+use crate::keys::{self, KeyError};
 use crate::metrics::Metrics;
 use crate::notify::{self, Watchdog};
 use crate::privilege;
@@ -154,34 +154,7 @@ fn confine(loaded: &Loaded, service: &Service) -> Result<(), StartError> {
 
 /// The site key: pseudonyms and the hashes of installations are made with it. It is made at the first start.
 fn site_key(dir: &Path) -> Result<[u8; 32], StartError> {
-    let path = dir.join("site.key");
-    let refuse = |what: String| {
-        StartError::new(Exit::Permission, format!("{}: {what}", path.display()), "32 bytes, readable for the sensor's user alone")
-    };
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let mode = fs::metadata(&path).map_or(0, |m| m.permissions().mode());
-            if mode & 0o077 != 0 {
-                return Err(refuse(format!("others may read it (mode {:o})", mode & 0o777)));
-            }
-            bytes.try_into().map_err(|_| refuse("is no key".into()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            SystemRandom::new().fill(&mut key).map_err(|_| refuse("no random numbers".into()))?;
-            write_key(&path, &key).map_err(|e| refuse(e.to_string()))?;
-            Ok(key)
-        }
-        Err(error) => Err(refuse(error.to_string())),
-    }
-}
-
-fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key)?;
-    file.sync_all()
+    keys::open(dir, keys::SITE).map_err(|e| StartError::new(Exit::Permission, e, KeyError::HELP))
 }
 
 /// Keys the hashes of installations.

@@ -164,6 +164,7 @@ impl Hub {
             self.show_waivers(at);
         }
         self.settle();
+        self.store.anchor();
     }
 
     /// Enters what the correlator states into the ledger.
@@ -219,7 +220,12 @@ impl Hub {
     }
 
     fn audit(&mut self, action: &'static str, detail: String) {
-        self.changes.audit.push(Audit { at: now(), action, detail });
+        self.audit_of("sensor", action, detail);
+    }
+
+    /// The one door into the audit log.
+    fn audit_of(&mut self, by: &str, action: &'static str, detail: String) {
+        self.changes.audit.push(Audit { at: now(), by: by.to_string(), action, detail });
     }
 
     fn end(mut self) {

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and the table of them.
 
 pub mod acknowledge;
+pub mod audit;
 pub mod check;
 pub mod client;
 pub mod dissect;
@@ -59,6 +60,7 @@ enum Command {
     Waiver(waiver::Args),
     Top(top::Args),
     Doctor(doctor::Args),
+    Audit(audit::Args),
     Rules(rules::Args),
     Fields(fields::Args),
     Completions(generate::CompletionsArgs),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Waiver(args) => waiver::run(args, &terminal),
             Command::Top(args) => top::run(args, &terminal),
             Command::Doctor(args) => doctor::run(args, &terminal),
+            Command::Audit(args) => audit::run(args, &terminal),
             Command::Rules(args) => rules::run(args, &terminal),
             Command::Fields(args) => fields::run(args, &terminal),
             Command::Completions(args) => generate::completions(args, Cli::command()),

@@ -126,7 +126,7 @@ impl Hub {
             n => format!("{n} problems, the first: {first}"),
         };
         eprintln!("ringfence: reload ({by}) refused, the old set goes on: {what}");
-        self.audit("reload-refused", format!("by {by}: {what}"));
+        self.audit_of(by, "reload-refused", what);
         self.status.refused(now(), &first);
         self.settle();
     }
@@ -151,7 +151,7 @@ impl Hub {
         let summary = if report.changes.is_empty() { "nothing changed".to_string() } else { report.changes.join("; ") };
         eprintln!("ringfence: reload ({by}) accepted: {summary}");
         report.needs_restart.iter().for_each(|what| eprintln!("ringfence: {what} takes effect at the next start"));
-        self.audit("reload", format!("by {by}: {summary}"));
+        self.audit_of(by, "reload", summary);
         self.settle();
         self.show_status(true);
     }
