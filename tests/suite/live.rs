@@ -7,5 +7,6 @@ mod disk;
 mod ends;
 mod interfaces;
 mod lived;
+mod privacy;
 mod reloads;
 mod wire;

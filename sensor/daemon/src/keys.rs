@@ -1,5 +1,6 @@
 //! Secrets in the state directory: 32 random bytes in a file for its owner alone, made when they are first needed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -69,6 +70,22 @@ pub fn read(path: &Path) -> Result<Option<[u8; 32]>, KeyError> {
         return Err(KeyError::new(path, format!("others may read it (mode {:o})", mode & 0o777)));
     }
     bytes.try_into().map(Some).map_err(|_| KeyError::new(path, "is no key"))
+}
+
+/// Former site keys that were kept, by number.
+///
+/// # Errors
+/// [`KeyError`] when one of them cannot be used, or the directory cannot be read.
+pub fn former(dir: &Path) -> Result<BTreeMap<u32, [u8; 32]>, KeyError> {
+    let entries = fs::read_dir(dir).map_err(|e| KeyError::new(dir, e))?;
+    let number = |name: &str| name.strip_prefix(SITE)?.strip_prefix('.')?.parse::<u32>().ok();
+    let numbers = entries.flatten().filter_map(|entry| number(entry.file_name().to_str()?));
+    numbers.filter_map(|n| read(&dir.join(former_name(n))).map(|key| key.map(|key| (n, key))).transpose()).collect()
+}
+
+/// The file of a former site key.
+pub fn former_name(number: u32) -> String {
+    format!("{SITE}.{number}")
 }
 
 /// A new key; `path` is what a failure names.

@@ -13,6 +13,7 @@ pub mod health;
 pub mod http;
 pub mod hub;
 pub mod keys;
+pub mod lock;
 pub mod metrics;
 pub mod notify;
 pub mod output;

@@ -11,7 +11,7 @@ use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Control, Refusal, Rejudged, ReloadReport};
+use crate::control::{Control, Refusal, Rejudged, ReloadReport, Resolution};
 use crate::reload;
 use crate::waivers::WaiverView;
 use crate::waivers::{self, Held, Request};
@@ -89,6 +89,16 @@ impl Control for Remote {
     fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {
         let (by, finding, note) = (by.to_string(), finding.to_string(), note.to_string());
         self.try_ask(move |hub| hub.acknowledge(&by, &finding, &note))
+    }
+
+    fn resolve(&self, by: &str, pseudonym: &str, reason: &str) -> Result<Resolution, Refusal> {
+        let (by, pseudonym, reason) = (by.to_string(), pseudonym.to_string(), reason.to_string());
+        self.try_ask(move |hub| hub.resolve(&by, &pseudonym, &reason))
+    }
+
+    fn confirm_resolve(&self, by: &str, id: &str) -> Result<Resolution, Refusal> {
+        let (by, id) = (by.to_string(), id.to_string());
+        self.try_ask(move |hub| hub.confirm_resolve(&by, &id))
     }
 }
 

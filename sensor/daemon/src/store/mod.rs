@@ -195,6 +195,11 @@ impl Store {
         waivers::read_uses(&self.connection, waiver, limit).map_err(|error| error_of(&self.path, &error))
     }
 
+    /// Anchors the audit log's head, if it is not yet.
+    pub fn anchor_now(&mut self) {
+        tell_anchor(self.anchors.flush());
+    }
+
     /// Bytes on disk, the write-ahead log included.
     pub fn bytes(&self) -> u64 {
         let size = |suffix: &str| std::fs::metadata(format!("{}{suffix}", self.path.display())).map_or(0, |m| m.len());
