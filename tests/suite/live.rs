@@ -1,10 +1,12 @@
 //! The running sensor in a network of kernel namespaces. Each test is skipped, and says so, where namespaces are not permitted.
 
+mod audit;
 mod clients;
 mod deeds;
 mod disk;
 mod ends;
 mod interfaces;
 mod lived;
+mod privacy;
 mod reloads;
 mod wire;

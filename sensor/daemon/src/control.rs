@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use ringfence_core::finding::DeviceFacts;
 use ringfence_core::ledger::Tracked;
+use ringfence_core::time::Timestamp;
 
 use crate::waivers::{Request, WaiverView};
 
@@ -74,6 +76,38 @@ pub trait Control: Send + Sync {
         let _ = (by, finding, note);
         Err(Refusal::none())
     }
+
+    /// Tells who is behind one pseudonym, or begins to where it takes two persons.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is no such device, no reason, or too much was asked.
+    fn resolve(&self, by: &str, pseudonym: &str, reason: &str) -> Result<Resolution, Refusal> {
+        let _ = (by, pseudonym, reason);
+        Err(Refusal::none())
+    }
+
+    /// Confirms what another operator has asked, and tells who it is.
+    ///
+    /// # Errors
+    /// [`Refusal`] when nothing of that id waits, or the same operator asked.
+    fn confirm_resolve(&self, by: &str, id: &str) -> Result<Resolution, Refusal> {
+        let _ = (by, id);
+        Err(Refusal::none())
+    }
+}
+
+/// Who is behind a pseudonym, or who else has to ask.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Resolution {
+    /// The device, under the pseudonym that was asked for.
+    Named(Box<DeviceFacts>),
+    /// Another operator has to confirm it.
+    Pending {
+        /// What to confirm.
+        id: String,
+        /// Until when.
+        until: Timestamp,
+    },
 }
 
 /// What an operator may do.
@@ -116,6 +150,8 @@ pub enum Refusal {
     Conflict(String, String),
     /// What was given makes no sense: everything that is wrong.
     Invalid(Vec<String>),
+    /// Too much was asked of it: what, and when it may be asked again.
+    Limited(String, String),
     /// The daemon does not answer, or cannot write.
     Unavailable(String),
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,6 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ::ring::rand::{SecureRandom, SystemRandom};
 use ringfence_core::correlate::Correlator;
 use ringfence_core::identity::Identity;
 use ringfence_core::worker::Worker;
@@ -22,6 +21,8 @@ use crate::cli::Exit;
 use crate::config::Service;
 use crate::http::{self, Context, Server};
 use crate::hub::{Command, Hub, Parts, QUEUE_BATCHES, Remote, RingHandle};
+use crate::keys::{self, KeyError};
+use crate::lock::StateLock;
 use crate::metrics::Metrics;
 use crate::notify::{self, Watchdog};
 use crate::privilege;
@@ -65,6 +66,7 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
     let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|e| StartError::new(Exit::Unavailable, e, "see the system's log"))?;
     // Opened first: what needs more rights than the sensor keeps.
     prepare(&service.state.dir)?;
+    let _lock = alone(&service.state.dir)?;
     let server = service
         .http
         .listen
@@ -83,8 +85,15 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
     let rings = start_rings(&service, &loaded, &orders, salt_of(&key), &sender)?;
     drop(sender);
     let handles: Vec<RingHandle> = rings.iter().map(|(handle, _)| handle.clone()).collect();
-    let parts =
-        Parts { correlator, store, state: Arc::clone(&state), orders: Arc::clone(&orders), rings: handles.clone(), loaded: loaded.clone() };
+    let parts = Parts {
+        correlator,
+        store,
+        state: Arc::clone(&state),
+        orders: Arc::clone(&orders),
+        rings: handles.clone(),
+        names: names(&service.state.dir, &key)?,
+        loaded: loaded.clone(),
+    };
     let hub = Hub::new(parts).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
     let watched = handles.clone();
     let hub = spawn("hub", move || run_hub(hub, &evidence, &commands, &handles))?;
@@ -154,34 +163,21 @@ fn confine(loaded: &Loaded, service: &Service) -> Result<(), StartError> {
 
 /// The site key: pseudonyms and the hashes of installations are made with it. It is made at the first start.
 fn site_key(dir: &Path) -> Result<[u8; 32], StartError> {
-    let path = dir.join("site.key");
-    let refuse = |what: String| {
-        StartError::new(Exit::Permission, format!("{}: {what}", path.display()), "32 bytes, readable for the sensor's user alone")
-    };
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let mode = fs::metadata(&path).map_or(0, |m| m.permissions().mode());
-            if mode & 0o077 != 0 {
-                return Err(refuse(format!("others may read it (mode {:o})", mode & 0o777)));
-            }
-            bytes.try_into().map_err(|_| refuse("is no key".into()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            SystemRandom::new().fill(&mut key).map_err(|_| refuse("no random numbers".into()))?;
-            write_key(&path, &key).map_err(|e| refuse(e.to_string()))?;
-            Ok(key)
-        }
-        Err(error) => Err(refuse(error.to_string())),
-    }
+    keys::open(dir, keys::SITE).map_err(|e| StartError::new(Exit::Permission, e, KeyError::HELP))
 }
 
-fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key)?;
-    file.sync_all()
+/// What devices are called, now and formerly.
+fn names(dir: &Path, key: &[u8; 32]) -> Result<Vec<Pseudonyms>, StartError> {
+    let former = keys::former(dir).map_err(|e| StartError::new(Exit::Permission, e, KeyError::HELP))?;
+    Ok(std::iter::once(*key).chain(former.into_values().rev()).map(Pseudonyms::keyed).collect())
+}
+
+/// The state directory for this process alone.
+fn alone(dir: &Path) -> Result<StateLock, StartError> {
+    let name = dir.display();
+    let taken = || StartError::new(Exit::Unavailable, format!("{name}: another process works on it"), "is a second sensor running on it?");
+    let lock = StateLock::take(dir).map_err(|e| StartError::new(Exit::Permission, format!("{name}: {e}"), "set [state] dir"))?;
+    lock.ok_or_else(taken)
 }
 
 /// Keys the hashes of installations.

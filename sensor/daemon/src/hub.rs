@@ -17,11 +17,14 @@ use ringfence_core::time::Timestamp;
 
 use crate::clock::now;
 use crate::config;
+use crate::pseudonym::Pseudonyms;
 use crate::reload::Loaded;
 use crate::ring::{Batch, Orders};
 use crate::state::State;
 use crate::store::{Audit, Changes, Store, StoreError};
 use crate::waivers::{Entry, Standing};
+
+use deeds::resolve::Resolves;
 
 pub use commands::{Command, Remote};
 pub use status::{QUEUE_BATCHES, RingHandle};
@@ -52,6 +55,10 @@ pub struct Hub {
     /// What commands did to waivers, and how each stood when that was last told.
     waivers: BTreeMap<String, Entry>,
     standings: BTreeMap<String, Standing>,
+    privacy: config::Privacy,
+    /// What devices and findings are called outside: under the site key, then under former ones that were kept.
+    names: Vec<Pseudonyms>,
+    resolves: Resolves,
     pending: BTreeSet<String>,
     changes: Changes,
     store_view: crate::state::Store,
@@ -72,6 +79,8 @@ pub struct Parts {
     pub orders: Arc<Orders>,
     /// The rings.
     pub rings: Vec<RingHandle>,
+    /// What devices are called outside: under the site key, then under former ones.
+    pub names: Vec<Pseudonyms>,
     /// The configuration and rules that hold.
     pub loaded: Loaded,
 }
@@ -82,13 +91,14 @@ impl Hub {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn new(parts: Parts) -> Result<Hub, StoreError> {
-        let Parts { mut correlator, store, state, orders, rings, loaded } = parts;
+        let Parts { mut correlator, store, state, orders, rings, names, loaded } = parts;
         let (kept, unreadable) = store.findings()?;
         correlator.restore(kept.iter().map(|t| t.finding.clone()));
         kept.iter().filter(|t| t.stage != Stage::Open).for_each(|t| correlator.close(&t.finding.id));
         kept.iter().for_each(|t| state.put(t.clone()));
         let ledger = Ledger::restore(kept);
         let findings = loaded.config.service.findings;
+        let privacy = loaded.config.service.privacy;
         let status = status::Keeper::new(now(), loaded.config.service.alarms);
         let mut hub = Hub {
             correlator,
@@ -102,6 +112,9 @@ impl Hub {
             status,
             waivers: BTreeMap::new(),
             standings: BTreeMap::new(),
+            privacy,
+            names,
+            resolves: Resolves::default(),
             pending: BTreeSet::new(),
             changes: Changes::default(),
             store_view: crate::state::Store::default(),
@@ -164,6 +177,7 @@ impl Hub {
             self.show_waivers(at);
         }
         self.settle();
+        self.store.anchor();
     }
 
     /// Enters what the correlator states into the ledger.
@@ -219,7 +233,17 @@ impl Hub {
     }
 
     fn audit(&mut self, action: &'static str, detail: String) {
-        self.changes.audit.push(Audit { at: now(), action, detail });
+        self.audit_of("sensor", action, detail);
+    }
+
+    /// What the audit log calls a finding: its own id could be found by trying every hardware address.
+    fn name_of_finding(&self, id: &str) -> String {
+        self.names.first().map_or_else(|| "a finding".to_string(), |names| names.finding(id))
+    }
+
+    /// The one door into the audit log.
+    fn audit_of(&mut self, by: &str, action: &'static str, detail: String) {
+        self.changes.audit.push(Audit { at: now(), by: by.to_string(), action, detail });
     }
 
     fn end(mut self) {

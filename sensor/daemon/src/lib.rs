@@ -1,5 +1,6 @@
 //! The shell around the pure core: files, terminals, time.
 
+pub mod audit;
 pub mod capture;
 pub mod cli;
 pub mod clock;
@@ -11,6 +12,8 @@ pub mod fuzz;
 pub mod health;
 pub mod http;
 pub mod hub;
+pub mod keys;
+pub mod lock;
 pub mod metrics;
 pub mod notify;
 pub mod output;

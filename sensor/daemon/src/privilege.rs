@@ -2,6 +2,7 @@
 //! starts.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use caps::{CapSet, Capability, CapsHashSet};
@@ -66,6 +67,25 @@ fn become_user(name: &str, state_dir: &Path) -> Result<(), PrivilegeError> {
     setresgid(user.gid, user.gid, user.gid).map_err(|e| failed("group", e))?;
     setresuid(user.uid, user.uid, user.uid).map_err(|e| failed("user", e))?;
     Ok(())
+}
+
+/// A tool that root started becomes whom a directory belongs to, so that the sensor can use what it leaves there.
+///
+/// # Errors
+/// [`PrivilegeError`] when the directory is not there, or the kernel refuses.
+pub fn become_owner(dir: &Path) -> Result<(), PrivilegeError> {
+    let name = dir.display().to_string();
+    let about = std::fs::metadata(dir).map_err(|e| PrivilegeError {
+        message: format!("{name}: {e}"),
+        help: "name the state directory, as root or as the sensor's user".into(),
+    })?;
+    let (uid, gid) = (Uid::from_raw(about.uid()), Gid::from_raw(about.gid()));
+    if !Uid::effective().is_root() || uid.is_root() {
+        return Ok(());
+    }
+    setgroups(&[gid]).map_err(|e| failed("groups", e))?;
+    setresgid(gid, gid, gid).map_err(|e| failed("group", e))?;
+    setresuid(uid, uid, uid).map_err(|e| failed("user", e))
 }
 
 /// Gives the directory and the sensor's own files in it to a user.

@@ -119,11 +119,15 @@ pub fn difference(old: &Loaded, new: &Loaded) -> Difference {
         changes.push("[policy] settings".into());
     }
     let (was, is) = (&old.config.service, &new.config.service);
-    if (was.findings, was.alarms) != (is.findings, is.alarms) {
-        changes.push("[findings] or [alarms]".into());
+    if (was.findings, was.alarms, was.retention) != (is.findings, is.alarms, is.retention) {
+        changes.push("[findings], [alarms] or [retention]".into());
     }
-    let tables =
-        [("[capture]", was.capture != is.capture), ("[http] or [operators]", was.http != is.http), ("[state]", was.state != is.state)];
+    let tables = [
+        ("[capture]", was.capture != is.capture),
+        ("[http] or [operators]", was.http != is.http),
+        ("[state]", was.state != is.state),
+        ("[privacy]", was.privacy != is.privacy),
+    ];
     let site = ("site", old.config.site != new.config.site);
     let needs_restart = tables.into_iter().chain([site]).filter(|(_, differs)| *differs).map(|(name, _)| name.to_string()).collect();
     Difference { changes, needs_restart }

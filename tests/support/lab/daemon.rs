@@ -31,6 +31,8 @@ pub struct Setup {
     pub top: String,
     /// More tables.
     pub tables: String,
+    /// Whether the API names devices.
+    pub identities: bool,
     /// What the binary is started by; empty for nothing.
     pub wrapper: Vec<String>,
     /// The binary; `None` for the one that the tests build.
@@ -42,7 +44,18 @@ impl Setup {
     pub fn new(dir: &Path, interface: &str, tables: &str) -> Self {
         let (dir, state) = (dir.to_path_buf(), dir.join("state"));
         let (interfaces, tables) = (vec![interface.to_string()], tables.to_string());
-        Setup { dir, state, interfaces, rings: 1, capture: String::new(), top: String::new(), tables, wrapper: Vec::new(), binary: None }
+        Setup {
+            dir,
+            state,
+            interfaces,
+            rings: 1,
+            capture: String::new(),
+            top: String::new(),
+            tables,
+            identities: true,
+            wrapper: Vec::new(),
+            binary: None,
+        }
     }
 
     /// Writes the configuration; its path.
@@ -53,7 +66,7 @@ impl Setup {
         let path = self.dir.join("ringfence.toml");
         let mut text = format!("site = \"lab\"\n{}\n", self.top);
         let _ = writeln!(text, "[capture]\ninterfaces = {:?}\nrings = {}\n{}", self.interfaces, self.rings, self.capture);
-        let _ = writeln!(text, "[http]\nlisten = \"127.0.0.1:{PORT}\"\nidentities = true\n");
+        let _ = writeln!(text, "[http]\nlisten = \"127.0.0.1:{PORT}\"\nidentities = {}\n", self.identities);
         let _ = writeln!(text, "[state]\ndir = {:?}\nuser = \"\"\ndrain_secs = {}\n{}", self.state, DRAIN.as_secs(), self.tables);
         fs::create_dir_all(&self.state).expect("the state folder");
         fs::write(&path, text).expect("the configuration");
@@ -87,6 +100,10 @@ impl Client {
     /// When the answer does not come or is none.
     pub fn ask(&mut self, method: &str, path: &str) -> io::Result<(u16, String)> {
         write!(self.stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> io::Result<(u16, String)> {
         let mut answer = Vec::new();
         let (head, rest) = loop {
             let mut part = [0; 16_384];
@@ -162,6 +179,17 @@ impl Daemon {
     /// When the answer does not come or is none.
     pub fn ask(&self, method: &str, path: &str) -> io::Result<(u16, String)> {
         self.connect()?.ask(method, path)
+    }
+
+    /// A request of an operator, with a body; status and body of the answer.
+    ///
+    /// # Errors
+    /// When the answer does not come or is none.
+    pub fn ask_as(&self, token: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+        let mut client = self.connect()?;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n");
+        write!(client.stream, "{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+        client.answer()
     }
 
     /// The body of a good answer.

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and the table of them.
 
 pub mod acknowledge;
+pub mod audit;
 pub mod check;
 pub mod client;
 pub mod dissect;
@@ -9,8 +10,10 @@ pub mod exit;
 pub mod explain;
 pub mod fields;
 pub mod generate;
+pub mod privacy;
 pub mod problems;
 pub mod reload;
+pub mod resolve;
 pub mod rules;
 pub mod run;
 pub mod safe;
@@ -59,6 +62,9 @@ enum Command {
     Waiver(waiver::Args),
     Top(top::Args),
     Doctor(doctor::Args),
+    Audit(audit::Args),
+    Resolve(resolve::Args),
+    Privacy(privacy::Args),
     Rules(rules::Args),
     Fields(fields::Args),
     Completions(generate::CompletionsArgs),
@@ -83,6 +89,9 @@ impl Cli {
             Command::Waiver(args) => waiver::run(args, &terminal),
             Command::Top(args) => top::run(args, &terminal),
             Command::Doctor(args) => doctor::run(args, &terminal),
+            Command::Audit(args) => audit::run(args, &terminal),
+            Command::Resolve(args) => resolve::run(args),
+            Command::Privacy(args) => privacy::run(args, &terminal),
             Command::Rules(args) => rules::run(args, &terminal),
             Command::Fields(args) => fields::run(args, &terminal),
             Command::Completions(args) => generate::completions(args, Cli::command()),

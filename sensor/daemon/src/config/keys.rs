@@ -32,6 +32,8 @@ const OPERATOR: &str = "[operators.NAME]";
 const STATE: &str = "[state]";
 const FINDINGS: &str = "[findings]";
 const ALARMS: &str = "[alarms]";
+const PRIVACY: &str = "[privacy]";
+const RETENTION: &str = "[retention]";
 
 const LEVEL: &str = "possible, probable, confirmed";
 const DATE: &str = "date, or time with its offset";
@@ -110,6 +112,14 @@ pub static KEYS: &[Key] = &[
     key(ALARMS, "silence_secs", "seconds, 1 to 86400", "60", "An interface that had traffic and is silent for so long is an alarm."),
     key(ALARMS, "loss", "share above 0 to 1", "0.01", "Share of frames lost above which it is an alarm."),
     key(ALARMS, "one_way", "share above 0 to 1", "0.5", "Share of flows seen in one direction only above which it is an alarm."),
+    key(PRIVACY, "resolve_two_persons", "true or false", "false", "It takes two operators with the right `resolve` to learn who is behind a pseudonym."),
+    key(PRIVACY, "aggregate_only", "true or false", "false", "Only counts over groups of devices leave the sensor; see `docs/privacy.md`."),
+    key(PRIVACY, "group_min", "devices, 2 to 1000", "5", "With `aggregate_only`: groups of fewer devices are not told."),
+    key(RETENTION, "findings_days", "days, 0 to 36500", "365", "Findings that have ended are deleted so long after their last change; 0 keeps them, here and below."),
+    key(RETENTION, "history_days", "days, 0 to 36500", "365", "What happened to findings."),
+    key(RETENTION, "sightings_days", "days, 0 to 36500", "90", "Which device was seen when and where."),
+    key(RETENTION, "coverage_days", "days, 0 to 36500", "400", "What was watched when."),
+    key(RETENTION, "audit_days", "days, 0 to 36500", "1095", "The audit log; what is left of it stays verifiable."),
 ];
 
 /// `docs/config.md`, generated.

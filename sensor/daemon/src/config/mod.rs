@@ -8,6 +8,7 @@ mod keys;
 mod operators;
 mod place;
 mod policy;
+mod privacy;
 mod register_csv;
 mod segments;
 mod service;
@@ -28,6 +29,7 @@ use crate::rules_store::RulesStore;
 
 pub use keys::{KEYS, Key, markdown};
 pub use operators::Operator;
+pub use privacy::{Privacy, Retention};
 pub use service::{Alarms, Capture, Findings, Http, Service, State};
 pub use waivers::WaiverRules;
 

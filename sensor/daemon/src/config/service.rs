@@ -1,4 +1,5 @@
-//! What only the running daemon needs: `[capture]`, `[http]` with `[operators]`, `[state]`, `[findings]`, `[alarms]`.
+//! What only the running daemon needs: `[capture]`, `[http]` with `[operators]`, `[state]`, `[findings]`, `[alarms]`,
+//! `[privacy]`, `[retention]`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use ringfence_core::ledger::Escalation;
 
 use super::operators::{self, Operator};
 use super::place::Place;
+use super::privacy::{self, Privacy, Retention};
 
 /// How the running daemon works.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +25,10 @@ pub struct Service {
     pub findings: Findings,
     /// When blindness is an alarm.
     pub alarms: Alarms,
+    /// Who may learn what.
+    pub privacy: Privacy,
+    /// How long it is kept.
+    pub retention: Retention,
 }
 
 /// `[capture]`.
@@ -129,7 +135,15 @@ impl Default for Alarms {
 
 /// Reads the tables of the daemon. Paths are relative to `dir`, the folder of the file.
 pub(super) fn read(root: &Section<'_>, dir: &Path) -> Service {
-    Service { capture: capture(root), http: http(root, dir), state: state(root, dir), findings: findings(root), alarms: alarms(root) }
+    Service {
+        capture: capture(root),
+        http: http(root, dir),
+        state: state(root, dir),
+        findings: findings(root),
+        alarms: alarms(root),
+        privacy: privacy::privacy(root),
+        retention: privacy::retention(root),
+    }
 }
 
 fn capture(root: &Section<'_>) -> Capture {
@@ -230,7 +244,7 @@ fn alarms(root: &Section<'_>) -> Alarms {
     alarms
 }
 
-fn within(section: &Section<'_>, key: &str, min: u64, max: u64, unit: &str, take: impl FnOnce(u64)) {
+pub(super) fn within(section: &Section<'_>, key: &str, min: u64, max: u64, unit: &str, take: impl FnOnce(u64)) {
     let Some(item) = section.number(key) else { return };
     if (min..=max).contains(&item.value) {
         take(item.value);

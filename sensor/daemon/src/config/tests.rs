@@ -478,7 +478,7 @@ fn names_of_apps_are_free_when_no_rules_are_known() {
 #[test]
 fn the_readers_know_exactly_the_declared_keys() {
     let places = [
-        ("ringfence.toml", "", "segments, policy, device, waiver, capture, http, operators, state, findings, alarms, "),
+        ("ringfence.toml", "", "segments, policy, device, waiver, capture, http, operators, state, findings, alarms, privacy, retention, "),
         ("[segments.NAME]", "[segments.a]\n", ""),
         ("[policy]", "[policy]\n", ""),
         ("[policy.min_level]", "[policy.min_level]\n", ""),
@@ -491,6 +491,8 @@ fn the_readers_know_exactly_the_declared_keys() {
         ("[state]", "[state]\n", ""),
         ("[findings]", "[findings]\n", ""),
         ("[alarms]", "[alarms]\n", ""),
+        ("[privacy]", "[privacy]\n", ""),
+        ("[retention]", "[retention]\n", ""),
     ];
     let sorted = |names: &str| {
         let mut names: Vec<String> = names.split(", ").filter(|n| !n.is_empty()).map(String::from).collect();

@@ -105,6 +105,7 @@ impl Problem {
                     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Makes no sense", detail, "correct what `problems` says");
                 Problem { problems, ..problem }
             }
+            Refusal::Limited(detail, remedy) => Problem::new(StatusCode::TOO_MANY_REQUESTS, "limited", "Too much", detail, remedy),
             Refusal::Unavailable(detail) => Problem::unavailable(detail),
         }
     }

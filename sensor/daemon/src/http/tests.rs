@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ringfence_core::finding::DeviceFacts;
 use ringfence_core::ledger::{Acknowledgement, Tracked};
 
 use super::fixture::{IDENTITIES, filled, tracked, waivers};
 use super::routes::Route;
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;
-use crate::control::{Refusal, Right};
+use crate::control::{Refusal, Resolution, Right};
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{State, Status};
@@ -40,6 +41,7 @@ const BODIES: &[(&str, &str)] = &[
     ),
     ("/api/v1/waivers/{id}/renew", r#"{"id": "W-2", "approver": "a", "reason": "r", "end": "2026-12-31"}"#),
     ("/api/v1/waivers/{id}/revoke", r#"{"reason": "over"}"#),
+    ("/api/v1/resolve", r#"{"pseudonym": "dev-0123456789ab", "reason": "test"}"#),
 ];
 
 /// A running server.
@@ -191,6 +193,18 @@ impl Control for Obedient {
         let known = filled().finding(finding).ok_or(Refusal::Unknown)?;
         let acknowledged = Acknowledgement { at: known.opened, by: by.into(), note: note.into() };
         Ok(Arc::new(Tracked { acknowledged: Some(acknowledged), ..(*known).clone() }))
+    }
+
+    fn resolve(&self, _by: &str, pseudonym: &str, reason: &str) -> Result<Resolution, Refusal> {
+        match reason {
+            "wait" => Ok(Resolution::Pending { id: "0123456789abcdef".into(), until: tracked(0).opened }),
+            "often" => Err(Refusal::Limited("ten times".into(), "later".into())),
+            _ => Ok(Resolution::Named(Box::new(DeviceFacts { id: pseudonym.into(), ..tracked(0).finding.device }))),
+        }
+    }
+
+    fn confirm_resolve(&self, by: &str, _id: &str) -> Result<Resolution, Refusal> {
+        self.resolve(by, "dev-0123456789ab", "")
     }
 }
 

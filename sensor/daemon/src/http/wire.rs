@@ -47,6 +47,34 @@ pub struct Acknowledge {
     pub note: String,
 }
 
+/// Whose identity is asked for, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    /// The device, as the API and alerts call it: `dev-` and 12 hexadecimal digits.
+    pub pseudonym: String,
+    /// Why, for the audit log; at most 500 characters.
+    pub reason: String,
+}
+
+/// Who it is, or what has to be confirmed.
+#[derive(Serialize, ToSchema)]
+pub struct Resolved<'d> {
+    /// The device in the clear; absent while another operator has to confirm.
+    pub(crate) device: Option<Device<'d>>,
+    /// What another operator has to confirm.
+    pub pending: Option<Pending>,
+}
+
+/// A question that waits for a second operator.
+#[derive(Serialize, ToSchema)]
+pub struct Pending {
+    /// What to confirm.
+    pub id: String,
+    /// Until when, RFC 3339.
+    pub until: String,
+}
+
 /// A page of findings.
 #[derive(Serialize, ToSchema)]
 pub struct FindingPage<'f> {

@@ -11,7 +11,7 @@ use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Control, Refusal, Rejudged, ReloadReport};
+use crate::control::{Control, Refusal, Rejudged, ReloadReport, Resolution};
 use crate::reload;
 use crate::waivers::WaiverView;
 use crate::waivers::{self, Held, Request};
@@ -90,6 +90,16 @@ impl Control for Remote {
         let (by, finding, note) = (by.to_string(), finding.to_string(), note.to_string());
         self.try_ask(move |hub| hub.acknowledge(&by, &finding, &note))
     }
+
+    fn resolve(&self, by: &str, pseudonym: &str, reason: &str) -> Result<Resolution, Refusal> {
+        let (by, pseudonym, reason) = (by.to_string(), pseudonym.to_string(), reason.to_string());
+        self.try_ask(move |hub| hub.resolve(&by, &pseudonym, &reason))
+    }
+
+    fn confirm_resolve(&self, by: &str, id: &str) -> Result<Resolution, Refusal> {
+        let (by, id) = (by.to_string(), id.to_string());
+        self.try_ask(move |hub| hub.confirm_resolve(&by, &id))
+    }
 }
 
 impl Hub {
@@ -126,7 +136,7 @@ impl Hub {
             n => format!("{n} problems, the first: {first}"),
         };
         eprintln!("ringfence: reload ({by}) refused, the old set goes on: {what}");
-        self.audit("reload-refused", format!("by {by}: {what}"));
+        self.audit_of(by, "reload-refused", what);
         self.status.refused(now(), &first);
         self.settle();
     }
@@ -151,7 +161,7 @@ impl Hub {
         let summary = if report.changes.is_empty() { "nothing changed".to_string() } else { report.changes.join("; ") };
         eprintln!("ringfence: reload ({by}) accepted: {summary}");
         report.needs_restart.iter().for_each(|what| eprintln!("ringfence: {what} takes effect at the next start"));
-        self.audit("reload", format!("by {by}: {summary}"));
+        self.audit_of(by, "reload", summary);
         self.settle();
         self.show_status(true);
     }

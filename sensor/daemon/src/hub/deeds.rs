@@ -2,6 +2,7 @@
 //! is answered.
 
 mod acknowledge;
+pub(super) mod resolve;
 mod waivers;
 
 use super::Hub;

@@ -3,9 +3,13 @@
 //! A write is one transaction that is on disk when it returns, so what a reader was told is there after a power cut. When writing
 //! fails (full disk), nothing is lost as long as the process lives: the caller keeps what is pending and tries again.
 
+mod audit;
 mod row;
 mod schema;
 mod waivers;
+
+#[cfg(test)]
+pub(crate) use schema::FIRST;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +22,8 @@ use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
+use crate::audit::{Anchors, Head, Signer, anchor};
+use crate::keys::KeyError;
 use crate::waivers::{Entry, WaiverUse};
 
 /// The file's name in the state directory.
@@ -26,11 +32,17 @@ pub const FILE: &str = "ringfence.sqlite";
 /// How long a reader may hold the writer up.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// Actions whose head does not wait for others.
+const ANCHORED_AT_ONCE: &[&str] = &["start", "stop"];
+
 /// The store.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    signer: Signer,
+    anchors: Anchors,
+    tip: audit::Tip,
 }
 
 /// Why the store cannot be used.
@@ -57,7 +69,9 @@ impl std::error::Error for StoreError {}
 pub struct Audit {
     /// When.
     pub at: Timestamp,
-    /// What: `start`, `stop`, `reload`, `reload-refused`, `alarm`, `alarm-over`.
+    /// Who: `sensor`, a signal, an operator.
+    pub by: String,
+    /// What: one of a few words, see `docs/audit.md`.
     pub action: &'static str,
     /// More about it; no address, no name of a device.
     pub detail: String,
@@ -104,7 +118,10 @@ impl Store {
                 help: "start that version, or set another [state] dir",
             },
         })?;
-        Ok(Store { connection, path })
+        audit::adopt(&mut connection).map_err(fail)?;
+        let tip = audit::tip(&connection).map_err(fail)?;
+        let signer = Signer::open(dir).map_err(|e| StoreError { path: e.path, message: e.message, help: KeyError::HELP })?;
+        Ok(Store { connection, path, signer, anchors: Anchors::new(dir), tip })
     }
 
     /// Every finding that was kept; rows that cannot be read are counted.
@@ -127,29 +144,39 @@ impl Store {
         read().map_err(|error| error_of(&self.path, &error))
     }
 
-    /// Writes changes; they are on disk when it returns.
+    /// Writes changes; they are on disk when it returns. A head of the audit log is anchored after that, never before.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of it was written.
     pub fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        let mut write = || -> rusqlite::Result<()> {
-            let transaction = self.connection.transaction()?;
-            for tracked in &changes.findings {
-                row::write(&transaction, tracked)?;
-                waivers::write_use(&transaction, &tracked.finding)?;
-            }
-            for (at, event, id) in &changes.events {
-                let mut insert = transaction.prepare_cached("INSERT INTO history (at, finding, event) VALUES (?1, ?2, ?3)")?;
-                insert.execute(params![at.to_string(), id, event.name()])?;
-            }
-            changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
-            for audit in &changes.audit {
-                let mut insert = transaction.prepare_cached("INSERT INTO audit (at, action, detail) VALUES (?1, ?2, ?3)")?;
-                insert.execute(params![audit.at.to_string(), audit.action, audit.detail])?;
-            }
-            transaction.commit()
-        };
-        write().map_err(|error| error_of(&self.path, &error))
+        let written = self.transact(changes).map_err(|error| error_of(&self.path, &error))?;
+        let at_once = changes.audit.iter().any(|a| ANCHORED_AT_ONCE.contains(&a.action));
+        if let Some((tip, head)) = written {
+            self.tip = tip;
+            tell_anchor(self.anchors.reached(head, at_once));
+        }
+        Ok(())
+    }
+
+    fn transact(&mut self, changes: &Changes) -> rusqlite::Result<Option<(audit::Tip, Head)>> {
+        let transaction = self.connection.transaction()?;
+        for tracked in &changes.findings {
+            row::write(&transaction, tracked)?;
+            waivers::write_use(&transaction, &tracked.finding)?;
+        }
+        for (at, event, id) in &changes.events {
+            let mut insert = transaction.prepare_cached("INSERT INTO history (at, finding, event) VALUES (?1, ?2, ?3)")?;
+            insert.execute(params![at.to_string(), id, event.name()])?;
+        }
+        changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
+        let head = audit::append(&transaction, &self.tip, &changes.audit, &self.signer)?;
+        transaction.commit()?;
+        Ok(head)
+    }
+
+    /// Anchors the audit log's head where it is due. Called from time to time.
+    pub fn anchor(&mut self) {
+        tell_anchor(self.anchors.tick());
     }
 
     /// What commands did to waivers.
@@ -168,10 +195,22 @@ impl Store {
         waivers::read_uses(&self.connection, waiver, limit).map_err(|error| error_of(&self.path, &error))
     }
 
+    /// Anchors the audit log's head, if it is not yet.
+    pub fn anchor_now(&mut self) {
+        tell_anchor(self.anchors.flush());
+    }
+
     /// Bytes on disk, the write-ahead log included.
     pub fn bytes(&self) -> u64 {
         let size = |suffix: &str| std::fs::metadata(format!("{}{suffix}", self.path.display())).map_or(0, |m| m.len());
         size("") + size("-wal")
+    }
+}
+
+/// An anchor that cannot be written is tried again; the log itself is on disk.
+fn tell_anchor(written: std::io::Result<()>) {
+    if let Err(error) = written {
+        eprintln!("ringfence: {}: {error}; the next head is anchored with the one after it", anchor::FILE);
     }
 }
 

@@ -77,7 +77,7 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
 
 fn changes(findings: &[Tracked]) -> Changes {
     let events = findings.iter().map(|t| (t.changed, Event::Opened, t.finding.id.clone())).collect();
-    let audit = Audit { at: Timestamp::ZERO, action: "start", detail: "x".into() };
+    let audit = Audit { at: Timestamp::ZERO, by: "sensor".into(), action: "start", detail: "x".into() };
     Changes { findings: findings.to_vec(), events, audit: vec![audit], ..Changes::default() }
 }
 

@@ -5,6 +5,7 @@ mod devices;
 mod findings;
 mod page;
 mod reload;
+mod resolve;
 mod segments;
 mod sensor;
 mod waivers;
@@ -60,6 +61,8 @@ pub static ROUTES: &[Route] = &[
     Route { method: Method::GET, path: "/api/v1/coverage", about: "What is seen, lost and not judged.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Coverage>(), serve: coverage::coverage },
     Route { method: Method::GET, path: "/api/v1/alarms", about: "What keeps the sensor from seeing or telling, now.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Alarms>(), serve: coverage::alarms },
     Route { method: Method::POST, path: "/api/v1/reload", about: "Load configuration and rules anew; a wrong set is refused whole.", query: RELOAD, open: false, right: None, takes: None, answer: form::<wire::Reload>(), serve: reload::reload },
+    Route { method: Method::POST, path: "/api/v1/resolve", about: "Learn who is behind one pseudonym; it is in the audit log before it is answered.", query: &[], open: false, right: Some(Right::Resolve), takes: Some(form::<wire::Resolve>()), answer: form::<wire::Resolved>(), serve: resolve::resolve },
+    Route { method: Method::POST, path: "/api/v1/resolve/{id}/confirm", about: "Confirm what another operator wants to learn, and learn it.", query: &[], open: false, right: Some(Right::Resolve), takes: None, answer: form::<wire::Resolved>(), serve: resolve::confirm },
     Route { method: Method::GET, path: "/api/v1/openapi.json", about: "This document.", query: &[], open: false, right: None, takes: None, answer: Form::Json, serve: sensor::openapi },
 ];
 

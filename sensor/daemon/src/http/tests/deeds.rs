@@ -53,3 +53,19 @@ fn a_finding_is_taken_care_of_by_name() {
     assert_eq!(post(&server, &path, "jana", &long).status, 413);
     assert_eq!(server.get(&path).status, 405);
 }
+
+#[test]
+fn one_device_is_named_to_whom_it_is_permitted() {
+    let server = Running::operated(false, Arc::new(Obedient(Ok(ReloadReport::default()))));
+    let ask = |path: &str, who: &str, body: &str| post(&server, path, who, body);
+    let asked = |reason: &str| format!("{{\"pseudonym\": \"dev-0123456789ab\", \"reason\": \"{reason}\"}}");
+    let named = ask("/api/v1/resolve", "jana", &asked("incident 4711"));
+    let body: serde_json::Value = serde_json::from_str(&named.body).expect("JSON");
+    assert_eq!((&body["device"]["id"], &body["device"]["mac"]), (&"dev-0123456789ab".into(), &"00:00:5e:00:53:99".into()));
+    let waits = ask("/api/v1/resolve", "jana", &asked("wait"));
+    assert!(waits.status == 200 && !waits.body.contains("00:00:5e") && waits.body.contains("0123456789abcdef"), "{}", waits.body);
+    assert_eq!(ask("/api/v1/resolve", "jana", &asked("often")).problem()["status"], 429);
+    assert_eq!(ask("/api/v1/resolve", "nobody", &asked("x")).status, 401);
+    assert_eq!(ask("/api/v1/resolve/0123456789abcdef/confirm", "jana", "").status, 200);
+    assert_eq!(server.get("/api/v1/resolve").status, 405, "nothing lists");
+}

@@ -10,7 +10,8 @@ fn everything(server: &Running) -> String {
     let finding = first("/api/v1/findings", "findings")["id"].as_str().expect("an id").to_string();
     let device = first("/api/v1/devices", "devices")["device"]["id"].as_str().expect("an id").to_string();
     let mut text = String::new();
-    for route in ROUTES {
+    // Naming somebody is what `resolve` is for.
+    for route in ROUTES.iter().filter(|r| r.right != Some(Right::Resolve)) {
         let id = match route.path {
             path if path.contains("devices") => &device,
             path if path.contains("waivers") => "W-1",

@@ -19,7 +19,7 @@ impl Hub {
         let at = now();
         self.ledger.acknowledge(at, finding, by, &note);
         self.enter(at, Event::Acknowledged, finding.to_string());
-        self.audit("acknowledge", format!("{finding} by {by}"));
+        self.audit_of(by, "acknowledge", self.name_of_finding(finding));
         self.commit()?;
         self.state.finding(finding).ok_or(Refusal::Unknown)
     }

@@ -79,10 +79,10 @@ impl Hub {
         }
         waivers::check(&request, &self.loaded.config, &self.loaded.apps()).map_err(Refusal::Invalid)?;
         let renewal = renews.as_ref().map_or(String::new(), |id| format!(", renews {id}"));
-        let detail = format!("{} until {}{renewal}, by {by}", request.id, request.end);
+        let detail = format!("{} until {}{renewal}", request.id, request.end);
         let entry =
             Entry { id: request.id.clone(), body: Some(request.body()), added: Some((by.into(), now())), renews, ..Entry::default() };
-        self.keep_waiver("waiver-add", detail, entry)
+        self.keep_waiver(by, "waiver-add", detail, entry)
     }
 
     pub(in crate::hub) fn renew_waiver(&mut self, by: &str, id: &str, request: Request) -> Result<WaiverView, Refusal> {
@@ -102,7 +102,7 @@ impl Hub {
         if held.entry.added.as_ref().is_some_and(|(who, _)| who == by) {
             return conflict(format!("{by} added {id}"), "somebody else must approve it");
         }
-        self.keep_waiver("waiver-approve", format!("{id} by {by}"), Entry { approved: Some((by.into(), now())), ..held.entry })
+        self.keep_waiver(by, "waiver-approve", id.to_string(), Entry { approved: Some((by.into(), now())), ..held.entry })
     }
 
     pub(in crate::hub) fn revoke_waiver(&mut self, by: &str, id: &str, reason: &str) -> Result<WaiverView, Refusal> {
@@ -115,14 +115,14 @@ impl Hub {
             return Err(Refusal::Conflict(format!("{id} {}", held.waiver.ended()), "there is nothing left to revoke".into()));
         }
         let entry = Entry { id: id.to_string(), revoked: Some(((by.into(), now()), reason)), ..held.entry };
-        self.keep_waiver("waiver-revoke", format!("{id} by {by}"), entry)
+        self.keep_waiver(by, "waiver-revoke", id.to_string(), entry)
     }
 
-    fn keep_waiver(&mut self, action: &'static str, detail: String, entry: Entry) -> Result<WaiverView, Refusal> {
+    fn keep_waiver(&mut self, by: &str, action: &'static str, detail: String, entry: Entry) -> Result<WaiverView, Refusal> {
         let id = entry.id.clone();
         self.changes.waivers.push(entry.clone());
         self.waivers.insert(id.clone(), entry);
-        self.audit(action, detail);
+        self.audit_of(by, action, detail);
         self.apply_waivers();
         self.tick(now(), true);
         self.commit()?;

@@ -1,0 +1,29 @@
+//! `ringfence privacy`: what a data protection officer asks of the sensor.
+
+mod rotate;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::{Exit, Failure, Terminal};
+
+/// Rotate the key of pseudonyms
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    RotateKey(rotate::Args),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`] with the exit code.
+pub fn run(args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::RotateKey(args) => rotate::run(args),
+    }
+}

@@ -1,0 +1,132 @@
+//! Pseudonyms of a running sensor: who may learn who it is, what a new key changes, what is forgotten.
+
+use std::fs;
+use std::path::Path;
+
+use ringfence::audit::read;
+use ringfence_tests::lab::daemon::Daemon;
+use ringfence_tests::sensor::{Json, run};
+
+use super::wire::{EASY, Wire};
+
+/// A sensor that names nobody, with two operators who may resolve and erase and one who may not.
+fn operated(tables: &str) -> Option<Wire> {
+    let mut wire = Wire::new()?;
+    wire.setup.identities = false;
+    for (name, may) in [("jana", "\"resolve\", \"erase\""), ("petr", "\"resolve\""), ("olga", "\"acknowledge\"")] {
+        fs::write(wire.setup.dir.join(name), token(name)).expect("written");
+        wire.setup.tables += &format!("\n[operators.{name}]\ntoken_file = \"{name}\"\nmay = [{may}]\n");
+    }
+    wire.setup.tables += tables;
+    Some(wire)
+}
+
+fn token(name: &str) -> String {
+    format!("token-of-{name}-here")
+}
+
+/// Starts it and shows it the morning of the demonstration.
+fn filled(wire: &Wire) -> Daemon {
+    let daemon = wire.start();
+    let frames = wire.office();
+    wire.send(&frames, EASY);
+    daemon.has_taken(frames.len() as u64);
+    ringfence_tests::lab::wait_until("findings are there", std::time::Duration::from_secs(10), || {
+        let found = daemon.findings().len();
+        if found > 5 { Ok(()) } else { Err(found) }
+    });
+    daemon
+}
+
+fn devices(daemon: &Daemon) -> Vec<String> {
+    let page = daemon.json("/api/v1/devices");
+    page["devices"].as_array().into_iter().flatten().filter_map(|d| d["device"]["id"].as_str().map(String::from)).collect()
+}
+
+fn post(daemon: &Daemon, who: &str, path: &str, body: &str) -> (u16, Json) {
+    let (status, body) = daemon.ask_as(&token(who), path, body).expect("an answer");
+    (status, serde_json::from_str(&body).expect("JSON"))
+}
+
+fn asked(pseudonym: &str, reason: &str) -> String {
+    serde_json::json!({ "pseudonym": pseudonym, "reason": reason }).to_string()
+}
+
+fn audit(state: &Path) -> Vec<(String, String, String)> {
+    let log = read::read(&state.join("ringfence.sqlite")).expect("readable");
+    log.entries.into_iter().map(|e| (e.by, e.action, e.detail)).collect()
+}
+
+fn has(log: &[(String, String, String)], by: &str, action: &str, detail: &str) -> bool {
+    log.iter().any(|(b, a, d)| b == by && a == action && d.contains(detail))
+}
+
+#[test]
+fn who_it_is_is_in_the_audit_log_before_it_is_told() {
+    let Some(wire) = operated("") else { return };
+    let daemon = filled(&wire);
+    let pseudonym = devices(&daemon).swap_remove(0);
+    let (status, body) = post(&daemon, "jana", "/api/v1/resolve", &asked(&pseudonym, "incident 4711"));
+    assert_eq!(status, 200, "{body}");
+    assert!(body["device"]["mac"].is_string() || !body["device"]["addresses"].as_array().expect("a list").is_empty(), "{body}");
+    // Told means written: nothing waits for a tick.
+    let log = audit(&wire.setup.state);
+    assert!(has(&log, "jana", "resolve", &format!("{pseudonym}: incident 4711")), "{log:?}");
+    for (who, body, expect) in [
+        ("olga", asked(&pseudonym, "curious"), 403),
+        ("jana", asked(&pseudonym, " "), 422),
+        ("jana", asked("dev-*", "all of them"), 422),
+        ("jana", asked("dev-000000000000", "try"), 404),
+    ] {
+        assert_eq!(post(&daemon, who, "/api/v1/resolve", &body).0, expect, "{who} {body}");
+    }
+    assert!(has(&audit(&wire.setup.state), "jana", "resolve-unknown", "dev-000000000000"));
+    let statuses: Vec<u16> = (0..10).map(|_| post(&daemon, "petr", "/api/v1/resolve", &asked(&pseudonym, "again")).0).collect();
+    assert_eq!(statuses, [200; 10]);
+    assert_eq!(post(&daemon, "petr", "/api/v1/resolve", &asked(&pseudonym, "again")).0, 429);
+    daemon.stop();
+}
+
+#[test]
+fn it_takes_two_where_that_is_wanted() {
+    let Some(wire) = operated("\n[privacy]\nresolve_two_persons = true\n") else { return };
+    let daemon = filled(&wire);
+    let pseudonym = devices(&daemon).swap_remove(0);
+    let (status, body) = post(&daemon, "jana", "/api/v1/resolve", &asked(&pseudonym, "incident 4711"));
+    assert_eq!((status, &body["device"]), (200, &Json::Null), "{body}");
+    let path = format!("/api/v1/resolve/{}/confirm", body["pending"]["id"].as_str().expect("an id"));
+    assert_eq!(post(&daemon, "jana", &path, "").0, 409, "not by oneself");
+    assert_eq!(post(&daemon, "olga", &path, "").0, 403);
+    let (status, body) = post(&daemon, "petr", &path, "");
+    assert!(status == 200 && body["device"]["id"] == pseudonym.as_str(), "{body}");
+    assert_eq!(post(&daemon, "petr", &path, "").0, 404, "once");
+    let log = audit(&wire.setup.state);
+    assert!(has(&log, "jana", "resolve-request", &pseudonym) && has(&log, "petr", "resolve", "asked by jana: incident 4711"), "{log:?}");
+    daemon.stop();
+}
+
+#[test]
+fn a_new_key_gives_new_pseudonyms_and_the_old_one_may_be_kept() {
+    let Some(wire) = operated("") else { return };
+    let state = wire.setup.state.to_string_lossy().into_owned();
+    let daemon = filled(&wire);
+    let old = devices(&daemon);
+    let refused = run(&["privacy", "rotate-key", "--state", &state]);
+    assert_eq!(refused.status, Some(69), "it runs: {}", refused.stderr);
+    daemon.stop();
+    assert_eq!(run(&["privacy", "rotate-key", "--state", &state, "--keep-old"]).status, Some(0));
+    let daemon = wire.start();
+    let new = devices(&daemon);
+    assert!(new.len() == old.len() && new.iter().all(|name| !old.contains(name)), "{old:?} {new:?}");
+    assert_eq!(post(&daemon, "jana", "/api/v1/resolve", &asked(&old[0], "from the last report")).0, 200);
+    daemon.stop();
+    let done = run(&["privacy", "rotate-key", "--state", &state]);
+    assert!(done.stdout.contains("the old one is gone"), "{}{}", done.stdout, done.stderr);
+    let daemon = wire.start();
+    assert_eq!(post(&daemon, "jana", "/api/v1/resolve", &asked(&old[0], "two keys ago")).0, 200, "site.key.1 is still there");
+    assert_eq!(post(&daemon, "jana", "/api/v1/resolve", &asked(&new[0], "one key ago")).0, 404);
+    let log = audit(&wire.setup.state);
+    assert_eq!(log.iter().filter(|(by, action, _)| by.starts_with("user ") && action == "rotate-key").count(), 2);
+    daemon.stop();
+    assert_eq!(run(&["audit", "verify", "--store", &state]).status, Some(0));
+}
