@@ -347,6 +347,9 @@ fn hostile_capture() -> Vec<u8> {
             domain: &cut,
             seconds: 600,
             relay: [0, 0, 0, 0].into(),
+            parameters: dhcp::parameters::LINUX,
+            client_id: &[],
+            agent: &[],
         };
         for kind in [dhcp::kind::REQUEST, dhcp::kind::ACK] {
             let (port, server) = if kind == dhcp::kind::ACK { (67, 68) } else { (68, 67) };

@@ -5,17 +5,39 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use ringfence_tests::scenarios::{SCENARIOS, Scenario};
 use ringfence_tests::sensor::{Json, run};
 use ringfence_tests::{office, root};
 
-/// What an expected line and a finding are compared by.
-const KEYS: [&str; 9] = ["device", "segment", "app", "surface", "level", "verdict", "instances", "others", "flows"];
+/// What an expected line and a finding are compared by. `mac`, `addresses`, `confidence` and `behind_router` are the device's.
+const KEYS: [&str; 14] = [
+    "device",
+    "segment",
+    "app",
+    "surface",
+    "level",
+    "verdict",
+    "instances",
+    "others",
+    "flows",
+    "waiver",
+    "mac",
+    "addresses",
+    "confidence",
+    "behind_router",
+];
 
 fn shown(finding: &Json, keys: &BTreeSet<&str>) -> String {
     let device = &finding["device"];
-    let name = if device.is_object() { ["register", "name", "mac"].iter().find_map(|k| device[*k].as_str()) } else { device.as_str() };
+    let name = if device.is_object() {
+        ["register", "name", "mac"].iter().find_map(|k| device[*k].as_str()).or(device["addresses"][0].as_str())
+    } else {
+        device.as_str()
+    };
     let value = |key: &str| match key {
         "device" => Json::from(name),
+        // Of the device, not of the finding.
+        "mac" | "addresses" | "confidence" | "behind_router" if device.is_object() => device[key].clone(),
         other => finding[other].clone(),
     };
     KEYS.iter().filter(|k| keys.contains(**k)).map(|k| format!("{k}={}", value(k))).collect::<Vec<_>>().join(" ")
@@ -30,10 +52,17 @@ fn play(dir: &Path) {
             office::write(&path).expect("written");
             path
         }
+        Some(name) if Scenario::of(name).is_some() => {
+            let path = made.path().join(format!("{name}.pcap"));
+            fs::write(&path, Scenario::of(name).expect("known").capture()).expect("written");
+            path
+        }
         Some(file) => dir.join(file),
         None => panic!("{}: input is missing", dir.display()),
     };
-    let config = root().join(case["config"].as_str().expect("config"));
+    let config = case["config"].as_str().expect("config");
+    let own = dir.join(config);
+    let config = if own.is_file() { own } else { root().join(config) };
     let done = run(&["scan", "-o", "json", "-c", &config.to_string_lossy(), &capture.to_string_lossy()]);
     assert_eq!(done.status, Some(0), "{}", done.stderr);
     let found: Vec<Json> =
@@ -71,5 +100,14 @@ fn every_case() {
     for case in cases {
         assert!(case.join("README.md").is_file(), "{} says what it is about", case.display());
         play(&case);
+    }
+}
+
+#[test]
+fn every_scenario_has_its_case() {
+    for scenario in &SCENARIOS {
+        let case = root().join(format!("tests/cases/{}/case.toml", scenario.name));
+        let text = fs::read_to_string(&case).expect("a case folder of the same name");
+        assert!(text.contains(&format!("input = \"{}\"", scenario.name)), "{}", case.display());
     }
 }

@@ -39,6 +39,24 @@ pub struct Lease<'a> {
     pub seconds: u32,
     /// The relay; unspecified for none.
     pub relay: Ipv4Addr,
+    /// Option 55; empty for none.
+    pub parameters: &'a [u8],
+    /// Option 61; empty for the usual one, made of the hardware address.
+    pub client_id: &'a [u8],
+    /// Option 82, which the relay adds and the server gives back; empty for none.
+    pub agent: &'a [u8],
+}
+
+/// What a system of the time asks for in option 55.
+pub mod parameters {
+    /// Windows 10 and later.
+    pub const WINDOWS: &[u8] = &[1, 3, 6, 15, 31, 33, 43, 44, 46, 47, 119, 121, 249, 252];
+    /// Android.
+    pub const ANDROID: &[u8] = &[1, 3, 6, 15, 26, 28, 51, 58, 59, 43];
+    /// iOS and macOS.
+    pub const APPLE: &[u8] = &[1, 121, 3, 6, 15, 108, 114, 119, 252];
+    /// The `dhcpcd` client.
+    pub const LINUX: &[u8] = &[1, 3, 6, 15, 26, 28, 51, 58, 59];
 }
 
 /// A message of one [`kind`].
@@ -60,6 +78,7 @@ pub fn message(kind: u8, lease: &Lease<'_>) -> Vec<u8> {
     } else {
         client_options(&mut bytes, kind, lease)
     }
+    option(&mut bytes, 82, lease.agent);
     bytes.push(255);
     if bytes.len() < 300 {
         bytes.resize(300, 0);
@@ -77,7 +96,8 @@ fn server_options(bytes: &mut Vec<u8>, lease: &Lease<'_>) {
 }
 
 fn client_options(bytes: &mut Vec<u8>, kind: u8, lease: &Lease<'_>) {
-    option(bytes, 61, &[&[1], lease.mac.0.as_slice()].concat());
+    let usual = [&[1], lease.mac.0.as_slice()].concat();
+    option(bytes, 61, if lease.client_id.is_empty() { &usual } else { lease.client_id });
     if kind == kind::REQUEST {
         option(bytes, 50, &lease.address.octets());
         option(bytes, 54, &lease.server.octets());
@@ -85,7 +105,7 @@ fn client_options(bytes: &mut Vec<u8>, kind: u8, lease: &Lease<'_>) {
     option(bytes, 12, lease.host_name.as_bytes());
     option(bytes, 60, lease.vendor_class.as_bytes());
     if kind != kind::RELEASE {
-        option(bytes, 55, &[1, 3, 6, 15, 26, 28, 51, 58, 59]);
+        option(bytes, 55, lease.parameters);
     }
 }
 

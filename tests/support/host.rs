@@ -116,6 +116,15 @@ pub struct Host {
     pub now: Timestamp,
     /// Its randomness.
     pub rng: Prng,
+    /// DHCP option 55.
+    pub parameters: &'static [u8],
+    /// DHCP option 61; empty for the usual one, made of the hardware address.
+    pub client_id: &'static [u8],
+    /// A router stands between it and the sensor: its frames carry this hardware address and this VLAN, and nothing that it says to its
+    /// own link is seen.
+    pub behind: Option<(Mac, u16)>,
+    /// It has no IPv4.
+    pub v6_only: bool,
     port: u16,
 }
 
@@ -124,7 +133,22 @@ impl Host {
     pub fn new(name: &'static str, vendor_class: &'static str, mac: Mac, segment: Segment, host: u8, now: Timestamp, rng: Prng) -> Self {
         let mut rng = rng.fork(&format!("{name} {mac}"));
         let port = 49_152 + rng.below(4_000) as u16;
-        let mut host = Host { name, vendor_class, mac, segment, v4: segment.v4(host), v6: segment.v6(0), ttl: 64, now, rng, port };
+        let mut host = Host {
+            name,
+            vendor_class,
+            mac,
+            segment,
+            v4: segment.v4(host),
+            v6: segment.v6(0),
+            ttl: 64,
+            now,
+            rng,
+            parameters: dhcp::parameters::LINUX,
+            client_id: &[],
+            behind: None,
+            v6_only: false,
+            port,
+        };
         host.v6 = segment.v6(host.rng.u64());
         host
     }
@@ -155,7 +179,8 @@ impl Host {
 
     /// The link to the router.
     pub fn wire(&self, lab: &Lab) -> Wire {
-        Wire { vlans: vec![self.segment.vlan.into()], ttl: self.ttl, ..Wire::new(self.mac, lab.router) }
+        let (mac, vlan) = self.behind.unwrap_or((self.mac, self.segment.vlan.into()));
+        Wire { vlans: vec![vlan], ttl: self.ttl, ..Wire::new(mac, lab.router) }
     }
 
     /// An endpoint of its own with a new port, of the family of `peer`.
@@ -172,13 +197,25 @@ impl Host {
 
     /// Switches on: DHCP, ARP, neighbour discovery.
     pub fn boot(&mut self, lab: &mut Lab) {
-        self.dhcp(lab);
-        self.arp(lab);
+        if !self.v6_only {
+            self.dhcp(lab);
+            self.arp(lab);
+        }
         self.nd(lab);
     }
 
-    fn dhcp(&mut self, lab: &mut Lab) {
-        let lease = Lease {
+    /// Gives its IPv4 address back.
+    pub fn release(&mut self, lab: &mut Lab) {
+        let lease = self.lease();
+        let (from, to): (SocketAddr, SocketAddr) = ((self.v4, 68).into(), (lease.server, 67).into());
+        let datagram = frame::udp(from, to, &dhcp::message(dhcp::kind::RELEASE, &lease));
+        let packet = frame::ip(from.ip(), to.ip(), 64, proto::UDP, &datagram);
+        self.link(lab, lab.router, self.mac, frame::IPV4, &packet);
+    }
+
+    /// What it says to DHCP servers, and what it is given.
+    pub fn lease(&mut self) -> Lease<'static> {
+        Lease {
             xid: self.rng.u32(),
             mac: self.mac,
             host_name: self.name,
@@ -188,7 +225,14 @@ impl Host {
             domain: "office.example",
             seconds: 28_800,
             relay: Ipv4Addr::UNSPECIFIED,
-        };
+            parameters: self.parameters,
+            client_id: self.client_id,
+            agent: &[],
+        }
+    }
+
+    fn dhcp(&mut self, lab: &mut Lab) {
+        let lease = self.lease();
         let everyone = Mac([0xff; 6]);
         for kind in [dhcp::kind::DISCOVER, dhcp::kind::OFFER, dhcp::kind::REQUEST, dhcp::kind::ACK] {
             let client = matches!(kind, dhcp::kind::DISCOVER | dhcp::kind::REQUEST);
@@ -227,6 +271,19 @@ impl Host {
         self.link(lab, router, mac, frame::IPV6, &nd::advertisement(self.v6, gateway, self.v6, mac, false));
     }
 
+    /// Takes a new temporary IPv6 address (RFC 8981): makes sure that nobody has it, and answers for it when the router asks.
+    pub fn take_temporary_address(&mut self, lab: &mut Lab) {
+        self.v6 = self.segment.v6(self.rng.u64());
+        let (mac, router) = (self.mac, lab.router);
+        let gateway = nd::link_local(router);
+        let group = |packet: &[u8]| nd::group_mac(Ipv6Addr::from(<[u8; 16]>::try_from(&packet[24..40]).expect("16 bytes")));
+        let packet = nd::solicitation(Ipv6Addr::UNSPECIFIED, self.v6, mac);
+        self.link(lab, group(&packet), mac, frame::IPV6, &packet);
+        let packet = nd::solicitation(gateway, self.v6, router);
+        self.link(lab, group(&packet), router, frame::IPV6, &packet);
+        self.link(lab, router, mac, frame::IPV6, &nd::advertisement(self.v6, gateway, self.v6, mac, false));
+    }
+
     /// Announces `<name>.local` to the segment (mDNS).
     pub fn announce(&mut self, lab: &mut Lab) {
         let group = Ipv4Addr::new(224, 0, 0, 251);
@@ -243,7 +300,8 @@ impl Host {
         let families: [(u16, IpAddr); 2] = [(dns::kind::A, place.v4.into()), (dns::kind::AAAA, place.v6.into())];
         let mut done = self.now;
         for (kind, address) in families {
-            let resolver = SocketAddr::new(self.segment.v4(1).into(), 53);
+            let resolver: IpAddr = if self.v6_only { self.segment.v6(1).into() } else { self.segment.v4(1).into() };
+            let resolver = SocketAddr::new(resolver, 53);
             let (me, id) = (self.endpoint(resolver.ip()), self.rng.u16());
             let wait = Duration::from_micros(self.rng.between(900, 24_000) as u64);
             let reply = dns::answer(id, name, kind, &chain, &[address], 300);
@@ -306,7 +364,7 @@ impl Host {
     /// A page in a browser: name service, TLS, sometimes over IPv6.
     pub fn browse(&mut self, lab: &mut Lab, name: &str) {
         let place = self.resolve(lab, name);
-        let addr: IpAddr = if self.rng.chance(30) { place.v6.into() } else { place.v4.into() };
+        let addr: IpAddr = if self.rng.chance(30) || self.v6_only { place.v6.into() } else { place.v4.into() };
         let hello = ClientHello::browser(name, &["h2", "http/1.1"], &mut self.rng);
         let requests = self.rng.between(1, 3);
         self.tls(lab, &hello, SocketAddr::new(addr, 443), requests);
@@ -315,8 +373,9 @@ impl Host {
     /// A call of an app's own TLS library.
     pub fn call(&mut self, lab: &mut Lab, name: &str) {
         let place = self.resolve(lab, name);
+        let addr: IpAddr = if self.v6_only { place.v6.into() } else { place.v4.into() };
         let hello = ClientHello::library(name, &["h2", "http/1.1"], &mut self.rng);
-        self.tls(lab, &hello, SocketAddr::new(place.v4.into(), 443), 1);
+        self.tls(lab, &hello, SocketAddr::new(addr, 443), 1);
     }
 
     /// A QUIC connection.
@@ -343,7 +402,8 @@ impl Host {
 
     /// Asks the app's own name service at `host` for `names`.
     pub fn newdns(&mut self, lab: &mut Lab, app: &Installation, host: &str, names: &[&str]) {
-        let server = SocketAddr::new(lab.find(host).v4.into(), newgetdns::PORT);
+        let place = lab.find(host);
+        let server = SocketAddr::new(if self.v6_only { place.v6.into() } else { place.v4.into() }, newgetdns::PORT);
         let known: Vec<(&str, Vec<IpAddr>)> = names.iter().map(|n| (*n, vec![lab.find(n).v4.into()])).collect();
         let request = newgetdns::request(host, app.account, app.client_version, app.device_type);
         let reply = newgetdns::reply(&known, &[server.ip()], lab.public.into());

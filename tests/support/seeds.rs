@@ -213,6 +213,9 @@ fn bindings(_prng: &mut Prng) -> Made {
         domain: "lan",
         seconds: 600,
         relay: Ipv4Addr::UNSPECIFIED,
+        parameters: dhcp::parameters::LINUX,
+        client_id: &[],
+        agent: &[],
     };
     let exchange = [(Side::Client, dhcp::message(dhcp::kind::REQUEST, &lease)), (Side::Server, dhcp::message(dhcp::kind::ACK, &lease))];
     let [local, other] = [nd::link_local(mac), nd::link_local(Mac([2, 0, 0, 0, 0, 2]))];

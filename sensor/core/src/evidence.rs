@@ -145,6 +145,12 @@ pub struct Bound {
     pub name: Option<Box<str>>,
     /// DHCP option 60.
     pub vendor_class: Option<Box<str>>,
+    /// DHCP option 55, as a keyed hash.
+    pub parameters: Option<u64>,
+    /// DHCP client identifier, as a keyed hash.
+    pub client_id: Option<u64>,
+    /// Said in DHCPv6.
+    pub v6: bool,
     /// Seconds.
     pub lifetime_secs: Option<u32>,
     /// DHCP relay.

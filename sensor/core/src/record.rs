@@ -83,6 +83,12 @@ pub struct Binding<'a> {
     pub name: Option<&'a [u8]>,
     /// DHCP option 60: what kind of client it says it is.
     pub vendor_class: Option<&'a [u8]>,
+    /// DHCP option 55, DHCPv6 option 6: what the client asks for, in its order. It tells operating systems apart; only its hash is kept.
+    pub parameters: Option<&'a [u8]>,
+    /// DHCP option 61 or the DUID, where it is not just the hardware address: stays with the system when NICs change; only its hash is kept.
+    pub client_id: Option<&'a [u8]>,
+    /// Said in DHCPv6, whose options are numbered differently.
+    pub v6: bool,
     /// How long it holds, in seconds (a DHCP lease).
     pub lifetime_secs: Option<u32>,
     /// The DHCP relay (giaddr): the binding is about a device behind it.
@@ -102,6 +108,9 @@ impl Binding<'_> {
             addr: None,
             name: None,
             vendor_class: None,
+            parameters: None,
+            client_id: None,
+            v6: false,
             lifetime_secs: None,
             relay: None,
             released: false,

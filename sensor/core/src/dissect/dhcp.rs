@@ -143,6 +143,17 @@ impl<'a> Dhcp<'a> {
         self.chaddr.or_else(identifier)
     }
 
+    /// Option 61 where it is more than a hardware address; of one as in RFC 4361 section 6.1 (255, IAID, DUID) the DUID, which DHCPv6
+    /// shows as well.
+    fn client_id(&self) -> Option<&'a [u8]> {
+        let id = self.options.get(61)?;
+        match id.split_first()? {
+            (255, rest) => rest.get(4..).filter(|duid| duid.len() >= 3),
+            (1, rest) if rest.len() == 6 => None,
+            _ => Some(id),
+        }
+    }
+
     fn hostname(&self) -> Option<&'a [u8]> {
         self.options.get(12).map(trim).filter(|name| !name.is_empty())
     }
@@ -241,6 +252,9 @@ impl Record for Dhcp<'_> {
             addr,
             name,
             vendor_class: self.options.get(60).filter(|_| !self.reply),
+            parameters: self.options.get(55).filter(|list| !list.is_empty() && matches!((self.kind, self.reply), (1 | 3, false))),
+            client_id: self.client_id().filter(|_| !self.reply),
+            v6: false,
             lifetime_secs: self.options.get(51).and_then(|v| u32_at(v, 0)).filter(|_| self.reply),
             relay: self.relay(),
             released,

@@ -109,6 +109,7 @@ mod code {
     pub const IA_NA: u16 = 3;
     pub const IA_TA: u16 = 4;
     pub const IA_ADDR: u16 = 5;
+    pub const OPTION_REQUEST: u16 = 6;
     pub const RELAY_MESSAGE: u16 = 9;
     pub const VENDOR_CLASS: u16 = 16;
     pub const DOMAIN_LIST: u16 = 24;
@@ -256,7 +257,13 @@ impl Record for Dhcp6<'_> {
         let Some(mac) = self.mac() else { return };
         let name = self.fqdn();
         let binding = Binding { mac: Some(mac), name: name.as_deref(), relay: self.relay, ..Binding::new(source) };
-        let binding = Binding { vendor_class: self.vendor_class().filter(|_| !self.is_reply()), ..binding };
+        let binding = Binding {
+            vendor_class: self.vendor_class().filter(|_| !self.is_reply()),
+            parameters: self.option(code::OPTION_REQUEST).filter(|list| !list.is_empty() && matches!(self.kind, 1 | 3)),
+            client_id: self.option(code::CLIENT_ID).filter(|duid| duid.len() >= 3 && !self.is_reply()),
+            v6: true,
+            ..binding
+        };
         let mut bound = false;
         for (addr, lifetime) in self.addresses().filter(|_| !matches!(self.kind, 1 | 11)) {
             bound = true;

@@ -111,9 +111,28 @@ impl Host {
         put_bounded(&mut self.carriers, mac, (first.min(ts), last.max(ts)), CARRIERS_MAX);
     }
 
-    /// MACs that frames of the address came from, with the last time.
+    /// MACs that frames of the address came from, and a time for each stay that may lie in between: first, last, and when somebody was
+    /// bound to the address.
     pub fn carriers(&self) -> impl Iterator<Item = (Option<Mac>, Timestamp)> + '_ {
-        self.carriers.iter().map(|(mac, (_, last))| (*mac, *last))
+        self.carriers.iter().flat_map(|(mac, (first, last))| {
+            let between = self.strong.iter().map(|p| p.ts).filter(move |ts| first < ts && ts < last);
+            between.chain([*first, *last]).map(move |ts| (*mac, ts))
+        })
+    }
+
+    /// First and last time of frames of the address, whoever sent them.
+    pub fn carried(&self) -> impl Iterator<Item = (Option<Mac>, Timestamp, Timestamp)> + '_ {
+        self.carriers.iter().map(|(mac, (first, last))| (*mac, *first, *last))
+    }
+
+    /// When anybody was bound to the address.
+    pub fn bound_at(&self) -> impl Iterator<Item = Timestamp> + '_ {
+        self.strong.iter().map(|p| p.ts)
+    }
+
+    /// When a MAC was bound to the address.
+    pub fn times_of(&self, mac: Mac) -> impl Iterator<Item = Timestamp> + '_ {
+        self.strong.iter().chain(&self.weak).filter(move |p| p.mac == mac).map(|p| p.ts)
     }
 
     /// Names given without a MAC: source, name, first time.

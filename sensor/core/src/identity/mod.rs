@@ -4,17 +4,22 @@
 //! when it is asked, so a router that is recognised late, or a lease that is read late, changes the answer for earlier flows too, and
 //! the answer does not depend on the order in which things arrived. It must not know frames, flows, dissectors or rules.
 
+mod history;
 mod host;
+mod links;
 mod register;
 mod resolve;
+mod rotation;
 mod router;
 mod station;
+mod tenant;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::expiring_map::ExpiringMap;
@@ -23,9 +28,14 @@ use crate::net::Mac;
 use crate::record::BindingSource;
 use crate::time::Timestamp;
 use host::{Host, Point};
+use links::{Joins, Links};
 use register::Register;
-use resolve::Sighting;
-use station::Station;
+use resolve::{Key, Sighting};
+use station::{Station, put_bounded};
+use tenant::{TENANTS_MAX, Tenant};
+
+pub use history::{NameGiven, Stay};
+pub use links::{LINKS_MAX, Link, LinkKind, is_device_key};
 
 /// A handle on whoever used an address at a time. Different handles may turn out to be one device: see [`Identity::canonical`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +62,12 @@ pub struct Fact {
     pub name: Option<Box<str>>,
     /// DHCP option 60.
     pub vendor_class: Option<Box<str>>,
+    /// DHCP option 55, as a hash.
+    pub parameters: Option<u64>,
+    /// DHCP client identifier that is not just the hardware address, as a hash.
+    pub client_id: Option<u64>,
+    /// It was said in DHCPv6.
+    pub v6: bool,
     /// How long it holds, in seconds.
     pub lifetime_secs: Option<u32>,
     /// The DHCP relay: the device is behind it, in a segment that need not be `segment`.
@@ -84,7 +100,8 @@ pub struct RegisterEntry {
 /// What is known about a device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceView {
-    /// Stable text: `mac:02:00:00:00:00:07`, `reg:LAPTOP-7`, `addr:10.0.0.7@3` (address and segment), or `nobody`.
+    /// Stable text: `mac:02:00:00:00:00:07`, `mac:02:00:00:00:00:07#laptop-7` (one of several on a NIC), `reg:LAPTOP-7`,
+    /// `addr:10.0.0.7@3` (address and segment), or `nobody`.
     pub key: String,
     /// Its hardware address, the latest where there were several.
     pub mac: Option<Mac>,
@@ -96,6 +113,8 @@ pub struct DeviceView {
     pub randomised_mac: bool,
     /// Traffic of it was seen from another device's MAC: it was identified by lease or address.
     pub behind_router: bool,
+    /// Several devices use its NIC in turn.
+    pub shared_nic: bool,
     /// The register entry that it is.
     pub register: Option<Box<str>>,
     /// How sure it is that this is one device and which, in [0, 1].
@@ -119,6 +138,11 @@ pub struct Identity {
     named: HashMap<Box<str>, BTreeSet<Mac>>,
     /// The handle of each register entry.
     seats: Vec<DeviceId>,
+    /// Segments in which an address was seen.
+    located: HashMap<IpAddr, BTreeSet<SegmentKey>>,
+    links: Links,
+    /// What the links make of what is known; worked out when it is asked for.
+    joins: OnceLock<Joins>,
     next: u32,
     evicted: u64,
 }
@@ -139,6 +163,8 @@ enum Handle {
     Station(Mac),
     Host(Place),
     Register(usize),
+    Tenant(Mac, Tenant),
+    Linked(Key),
 }
 
 impl Identity {
@@ -154,6 +180,9 @@ impl Identity {
             handles: HashMap::new(),
             named: HashMap::new(),
             seats: Vec::new(),
+            located: HashMap::new(),
+            links: Links::default(),
+            joins: OnceLock::new(),
             next: 0,
             evicted: 0,
         };
@@ -168,6 +197,26 @@ impl Identity {
         self.seat_register();
         let places: Vec<Place> = self.hosts.iter().map(|(place, _)| *place).collect();
         places.into_iter().for_each(|place| self.register.note(place));
+        let links = self.links.take();
+        self.set_links(links);
+    }
+
+    /// Takes what the operator says about who is who, in place of what was said before. The order does not matter.
+    pub fn set_links(&mut self, links: Vec<Link>) {
+        self.joins.take();
+        self.handles.retain(|_, handle| !matches!(handle, Handle::Linked(_)));
+        let mut seats = std::mem::take(&mut self.links.seats);
+        self.links = Links::new(links, &self.register);
+        for key in self.links.merged_keys() {
+            let id = seats.remove(&key).unwrap_or_else(|| self.handle(Handle::Linked(key)));
+            self.handles.insert(id, Handle::Linked(key));
+            self.links.seats.insert(key, id);
+        }
+    }
+
+    /// What the operator says about who is who, the latest first.
+    pub fn links(&self) -> &[Link] {
+        self.links.all()
     }
 
     fn seat_register(&mut self) {
@@ -176,11 +225,13 @@ impl Identity {
 
     /// Takes a fact; order does not matter.
     pub fn learn(&mut self, fact: &Fact) {
+        self.joins.take();
         let mac = fact.mac.filter(|m| m.is_unicast());
         let addr = fact.addr.filter(|a| is_host(*a));
         if let Some(mac) = mac {
             let place = addr.filter(|_| !fact.released).map(|addr| (fact.segment, addr));
             let gone = self.station(mac, fact.ts).learn(fact, place);
+            self.seat_tenant(mac, fact);
             self.index_names(mac, fact.name.as_deref().and_then(station::clean), gone);
         }
         let Some(addr) = addr else { return };
@@ -201,6 +252,7 @@ impl Identity {
     /// The client of a flow that matters, seen at `ts` with the MAC of its frame. The handle is to be kept and looked at again through
     /// [`Self::canonical`]: what it stands for may become clearer later.
     pub fn client(&mut self, ts: Timestamp, segment: SegmentKey, mac: Option<Mac>, addr: IpAddr) -> DeviceId {
+        self.joins.take();
         let mac = mac.filter(|m| m.is_unicast());
         if let Some(mac) = mac {
             self.station(mac, ts).send(ts, segment, addr);
@@ -226,6 +278,7 @@ impl Identity {
     /// The far end of a flow that matters was seen behind this MAC: a station that fronts strangers is a router.
     pub fn server(&mut self, _segment: SegmentKey, mac: Option<Mac>, addr: IpAddr) {
         let Some(mac) = mac.filter(|m| m.is_unicast() && is_host(addr)) else { return };
+        self.joins.take();
         // The time only orders touches, which the call does by itself: nothing is said about when the station was there.
         self.station(mac, Timestamp::ZERO).serve(addr);
     }
@@ -243,7 +296,7 @@ impl Identity {
     /// The register's entry for the device behind a handle.
     pub fn register_entry(&self, id: DeviceId) -> Option<&RegisterEntry> {
         match self.resolve(id).key {
-            resolve::Key::Register(index) => self.register.entry(index),
+            Key::Register(index) => self.register.entry(index),
             _ => None,
         }
     }
@@ -270,6 +323,21 @@ impl Identity {
         self.stations.touch(&mac, ts).expect("put in above")
     }
 
+    /// A handle for each tenant of a NIC, as far as they can be told apart.
+    fn seat_tenant(&mut self, mac: Mac, fact: &Fact) {
+        let station = self.stations.touch(&mac, fact.ts);
+        let Some((station, tenant)) = station.and_then(|s| s.call(fact).map(|tenant| (s, tenant))) else { return };
+        if station.seats.contains_key(&tenant) {
+            return;
+        }
+        let id = DeviceId(self.next);
+        let gone = put_bounded(&mut station.seats, tenant, id, TENANTS_MAX);
+        self.handle(Handle::Tenant(mac, tenant));
+        if let Some((_, gone)) = gone {
+            self.handles.remove(&gone);
+        }
+    }
+
     /// Keeps the index of DHCP names in step with the names that the station keeps: `new` came, `gone` fell out.
     fn index_names(&mut self, mac: Mac, new: Option<String>, gone: Option<String>) {
         for name in [new, gone].into_iter().flatten() {
@@ -285,6 +353,9 @@ impl Identity {
     fn forget_station(&mut self, mac: Mac, station: &Station) {
         self.evicted += 1;
         self.handles.remove(&station.id);
+        station.seats.values().for_each(|id| {
+            self.handles.remove(id);
+        });
         for name in station.dhcp_names() {
             unname(&mut self.named, name, mac);
         }
@@ -294,12 +365,24 @@ impl Identity {
         if self.hosts.peek(&place).is_none() {
             let id = self.handle(Handle::Host(place));
             self.register.note(place);
-            if let Some((_, host)) = self.hosts.insert(place, Host::new(id), ts) {
+            if let Some(segment) = place.segment {
+                self.located.entry(place.addr).or_default().insert(segment);
+            }
+            if let Some((old, host)) = self.hosts.insert(place, Host::new(id), ts) {
                 self.handles.remove(&host.id);
+                forget_place(&mut self.located, old);
                 self.evicted += 1;
             }
         }
         self.hosts.touch(&place, ts).expect("put in above")
+    }
+}
+
+fn forget_place(located: &mut HashMap<IpAddr, BTreeSet<SegmentKey>>, place: Place) {
+    let Some((segments, segment)) = located.get_mut(&place.addr).zip(place.segment) else { return };
+    segments.remove(&segment);
+    if segments.is_empty() {
+        located.remove(&place.addr);
     }
 }
 

@@ -49,6 +49,10 @@ impl Register {
         self.entries.get(index)
     }
 
+    pub fn by_id(&self, id: &str) -> Option<usize> {
+        self.entries.iter().position(|e| *e.id == *id)
+    }
+
     pub fn by_mac(&self, mac: Mac) -> Option<usize> {
         self.macs.get(&mac).copied()
     }
@@ -63,6 +67,13 @@ impl Register {
 
     pub fn by_name(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
+    }
+
+    /// Whether an entry's names do not speak against these.
+    pub fn may_be_called(&self, index: usize, names: &BTreeSet<&str>) -> bool {
+        let short = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
+        let known: Vec<String> = self.entry(index).into_iter().flat_map(|e| &e.names).filter_map(|n| clean(n)).map(|n| short(&n)).collect();
+        known.is_empty() || names.is_empty() || names.iter().any(|name| known.contains(&short(name)))
     }
 
     /// Remembers where a registered address was seen.

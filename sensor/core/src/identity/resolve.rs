@@ -1,48 +1,17 @@
-//! From a sighting to the device: own MAC, lease, address; then register and MAC rotation.
+//! From a sighting to the device: own MAC, lease, address; then register, tenant of a shared NIC, MAC rotation; then the operator's word.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::host::Point;
+use super::links::Joins;
 use super::router::{is_proxy, is_router};
 use super::station::Station;
+use super::tenant::Tenant;
 use super::{DeviceId, Handle, Identity, Place, SegmentKey, is_host};
 use crate::net::Mac;
 use crate::record::BindingSource;
 use crate::time::Timestamp;
-
-/// Host names that a product gives to every copy of itself: they do not tell devices apart.
-const COMMON_NAMES: &[&str] = &[
-    "android",
-    "espressif",
-    "galaxy",
-    "host",
-    "ipad",
-    "iphone",
-    "iphone-von",
-    "ipod",
-    "laptop",
-    "localhost",
-    "localhost.localdomain",
-    "macbook",
-    "macbook-air",
-    "macbook-pro",
-    "macbookair",
-    "macbookpro",
-    "mobile",
-    "pc",
-    "phone",
-    "raspberrypi",
-    "redmi",
-    "tablet",
-    "ubuntu",
-    "unknown",
-    "watch",
-    "xiaomi",
-];
-
-/// MACs with one name beyond which the name is taken for a common one.
-const ROTATIONS_MAX: usize = 64;
 
 /// A client's frame: when (the earliest of its slot), where, from whom.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +23,12 @@ pub struct Sighting {
 }
 
 /// A device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     Register(usize),
     Mac(Mac),
+    /// One of several devices on a NIC.
+    Tenant(Mac, Tenant),
     Addr(Place),
     Nobody,
 }
@@ -84,26 +55,73 @@ impl Identity {
             None => (Key::Nobody, None),
             Some(Handle::Sighting(sighting)) => (self.device_of(sighting), Some(*sighting)),
             Some(Handle::Station(mac)) => (self.device_of_mac(*mac), None),
-            Some(Handle::Host(place)) => (Key::Addr(*place), None),
-            Some(Handle::Register(index)) => (Key::Register(*index), None),
+            Some(Handle::Host(place)) => (self.joined(Key::Addr(*place)), None),
+            Some(Handle::Register(index)) => (self.joined(Key::Register(*index)), None),
+            Some(Handle::Tenant(mac, tenant)) => (self.joined(self.tenant_key(*mac, *tenant)), None),
+            Some(Handle::Linked(key)) => (self.joined(self.stands_for(*key)), None),
         };
         Resolved { key, sighting }
     }
 
     /// The handle that stands for a device.
     pub(super) fn anchor(&self, key: Key) -> Option<DeviceId> {
-        match key {
+        let told = match key {
             Key::Register(index) => self.seats.get(index).copied(),
+            Key::Tenant(mac, tenant) => self.stations.peek(&mac).and_then(|s| s.seats.get(&tenant).copied()),
             Key::Mac(mac) => self.stations.peek(&mac).map(|s| s.id),
             Key::Addr(place) => self.hosts.peek(&place).map(|h| h.id),
             Key::Nobody => None,
+        };
+        self.links.seats.get(&key).copied().or(told)
+    }
+
+    /// What the operator's links make of a key.
+    pub(super) fn joined(&self, key: Key) -> Key {
+        self.joins().head(key)
+    }
+
+    /// All keys of a device, itself included.
+    pub(super) fn keys_of(&self, head: Key) -> BTreeSet<Key> {
+        self.joins().group(head).chain([head]).collect()
+    }
+
+    fn joins(&self) -> &Joins {
+        self.joins.get_or_init(|| self.links.joins(&|key| self.stands_for(key), &|key| self.key_text(key)))
+    }
+
+    /// The device that a key in a link is, without the links.
+    fn stands_for(&self, key: Key) -> Key {
+        match key {
+            Key::Mac(mac) => self.own_device_of_mac(mac),
+            Key::Tenant(mac, tenant) => self.tenant_key(mac, tenant),
+            Key::Addr(place) => self.register.by_addr(place.addr, false).map_or(key, Key::Register),
+            Key::Register(_) | Key::Nobody => key,
+        }
+    }
+
+    /// A key as text: [`super::DeviceView::key`].
+    pub(super) fn key_text(&self, key: Key) -> String {
+        match key {
+            Key::Register(index) => format!("reg:{}", self.register.entry(index).map_or("", |e| &e.id)),
+            Key::Mac(mac) => format!("mac:{mac}"),
+            Key::Tenant(mac, tenant) => {
+                let label = self.stations.peek(&mac).and_then(|s| s.tenants.label_of(tenant));
+                format!("mac:{mac}#{}", label.as_deref().or(self.links.label_of(key)).unwrap_or("unknown"))
+            }
+            Key::Addr(Place { segment: Some(segment), addr }) => format!("addr:{addr}@{}", segment.0),
+            Key::Addr(Place { segment: None, addr }) => format!("addr:{addr}"),
+            Key::Nobody => "nobody".into(),
         }
     }
 
     /// The device that a sighting is one of.
     pub(super) fn device_of(&self, sighting: &Sighting) -> Key {
+        self.joined(self.own_device_of(sighting))
+    }
+
+    fn own_device_of(&self, sighting: &Sighting) -> Key {
         if let Some(mac) = self.mac_of(sighting) {
-            return self.device_of_mac(mac);
+            return self.own_device_of_mac_at(mac, sighting.ts);
         }
         if !is_host(sighting.addr) {
             return Key::Nobody;
@@ -140,8 +158,52 @@ impl Identity {
         (!contested).then_some(lease)
     }
 
-    /// The device with this MAC: its register entry, else the first MAC of its rotation.
+    /// The device with this MAC, whatever the time: where several use it, the one of whom nothing is known.
     pub(super) fn device_of_mac(&self, mac: Mac) -> Key {
+        self.joined(self.own_device_of_mac(mac))
+    }
+
+    /// Every device that was heard with this MAC.
+    pub(super) fn devices_on(&self, mac: Mac) -> BTreeSet<Key> {
+        let tenants = self.tenants_of(mac).into_iter().map(|tenant| self.joined(self.tenant_key(mac, tenant)));
+        tenants.chain([self.device_of_mac(mac)]).collect()
+    }
+
+    /// Devices that use this NIC in turn and can be told apart; empty where there is one.
+    pub(super) fn tenants_of(&self, mac: Mac) -> BTreeSet<Tenant> {
+        let shared = self.stations.peek(&mac).map(|s| &s.tenants).filter(|t| t.is_shared() && t.is_separable());
+        shared.map(|t| t.all()).unwrap_or_default()
+    }
+
+    /// Whether a tenant of a NIC is this device.
+    pub(super) fn tenant_is(&self, mac: Mac, tenant: Tenant, key: Key) -> bool {
+        self.joined(self.tenant_key(mac, tenant)) == key
+    }
+
+    /// The device with this MAC at a time.
+    pub(super) fn device_of_mac_at(&self, mac: Mac, ts: Timestamp) -> Key {
+        self.joined(self.own_device_of_mac_at(mac, ts))
+    }
+
+    fn own_device_of_mac_at(&self, mac: Mac, ts: Timestamp) -> Key {
+        let shared = self.stations.peek(&mac).map(|s| &s.tenants).filter(|t| t.is_shared() && t.is_separable());
+        match shared.and_then(|t| t.at(ts)) {
+            Some(tenant) => self.tenant_key(mac, tenant),
+            None => self.own_device_of_mac(mac),
+        }
+    }
+
+    /// One of several devices on a NIC. The register's entry of the NIC has those whose names it does not speak against; an entry
+    /// without MACs and addresses has those that it names.
+    fn tenant_key(&self, mac: Mac, tenant: Tenant) -> Key {
+        let names = self.stations.peek(&mac).map(|s| s.tenants.names_of(tenant)).unwrap_or_default();
+        let listed = self.register.by_mac(mac).filter(|index| self.register.may_be_called(*index, &names));
+        let named = || names.iter().find_map(|name| self.register.by_name(name)).filter(|index| self.may_be(mac, *index));
+        listed.or_else(named).map_or(Key::Tenant(mac, tenant), Key::Register)
+    }
+
+    /// Its register entry, else the first MAC of its rotation.
+    fn own_device_of_mac(&self, mac: Mac) -> Key {
         if let Some((index, _)) = self.registered(mac) {
             return Key::Register(index);
         }
@@ -150,6 +212,11 @@ impl Identity {
             Some((index, _)) => Key::Register(index),
             None => Key::Mac(first),
         }
+    }
+
+    /// Whether nobody keeps a MAC and a register entry apart.
+    fn may_be(&self, mac: Mac, index: usize) -> bool {
+        !self.links.is_split(Key::Mac(mac), Key::Register(index))
     }
 
     /// The register entry of a MAC and how it was recognised.
@@ -161,8 +228,10 @@ impl Identity {
         let listed = |a: &IpAddr| self.register.by_addr(*a, true).is_some();
         let candidate = station.bound.keys().chain(station.sent.keys()).any(|(_, a)| listed(a)) && !is_router(self, mac);
         let held = if candidate { self.addresses_of(mac, station) } else { BTreeSet::new() };
-        let by_addr = held.into_iter().find_map(|a| self.register.by_addr(a, true));
-        let by_name = || station.dhcp_names().find_map(|name| self.register.by_name(name)).map(|index| (index, Match::Name));
+        let open = |index: &usize| self.may_be(mac, *index);
+        let by_addr = held.into_iter().find_map(|a| self.register.by_addr(a, true).filter(open));
+        let named = |name| self.register.by_name(name).filter(open);
+        let by_name = || station.dhcp_names().filter(|_| !station.tenants.is_shared()).find_map(named).map(|index| (index, Match::Name));
         by_addr.map(|index| (index, Match::Address)).or_else(by_name)
     }
 
@@ -182,40 +251,5 @@ impl Identity {
             }
         }
         addresses
-    }
-
-    /// The first MAC of a device that changes it.
-    fn first_mac(&self, mac: Mac) -> Mac {
-        let mut first = mac;
-        // Each step leads to an earlier station, so the chain ends; the bound is for the reader.
-        for _ in 0..ROTATIONS_MAX {
-            match self.rotation(first).first() {
-                Some(earlier) if *earlier != first => first = *earlier,
-                _ => break,
-            }
-        }
-        first
-    }
-
-    /// The MACs that one device used one after the other, earliest first; empty without evidence. Evidence is a DHCP host name that is
-    /// not a product's, the same on each of them, while each fell silent before the next was heard; all but the first are locally
-    /// administered, and DHCP option 60 does not speak against it. One overlap, and the name proves nothing.
-    pub(super) fn rotation(&self, mac: Mac) -> Vec<Mac> {
-        let Some(station) = self.stations.peek(&mac) else { return Vec::new() };
-        station.dhcp_names().filter_map(|name| self.rotation_by(name)).find(|macs| macs.contains(&mac)).unwrap_or_default()
-    }
-
-    fn rotation_by(&self, name: &str) -> Option<Vec<Mac>> {
-        let macs = self.named.get(name).filter(|macs| (2..=ROTATIONS_MAX).contains(&macs.len()))?;
-        if COMMON_NAMES.contains(&name) {
-            return None;
-        }
-        let mut stations: Vec<(Mac, &Station)> = macs.iter().filter_map(|mac| Some((*mac, self.stations.peek(mac)?))).collect();
-        stations.sort_by_key(|(mac, s)| (s.span.first, *mac));
-        let follows = |pair: &[(Mac, &Station)]| match pair {
-            [(_, before), (mac, after)] => mac.is_local() && before.span.last < after.span.first && before.may_be_like(after),
-            _ => false,
-        };
-        stations.windows(2).all(follows).then(|| stations.into_iter().map(|(mac, _)| mac).collect())
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::tenant::{Tenant, Tenants};
 use super::{DeviceId, Fact, SegmentKey, is_host};
 use crate::record::BindingSource;
 use crate::time::Timestamp;
@@ -12,6 +13,7 @@ pub const ADDRESSES_MAX: usize = 64;
 const SERVERS_MAX: usize = 8;
 const NAMES_MAX: usize = 8;
 const CLASSES_MAX: usize = 4;
+const ASKS_MAX: usize = 8;
 
 /// Characters kept of a name (RFC 1035 section 2.3.4).
 const NAME_CHARS_MAX: usize = 253;
@@ -53,8 +55,14 @@ pub struct Station {
     pub servers: BTreeSet<IpAddr>,
     /// It said that it is a router.
     pub says_router: bool,
+    /// Who calls itself what over it.
+    pub tenants: Tenants,
+    /// Handles of its tenants.
+    pub seats: BTreeMap<Tenant, DeviceId>,
     names: BTreeMap<(BindingSource, String), ()>,
     classes: BTreeSet<Box<str>>,
+    /// What it asks for in DHCP: IPv6, hash of the list.
+    asks: BTreeSet<(bool, u64)>,
 }
 
 impl Station {
@@ -66,9 +74,20 @@ impl Station {
             sent: BTreeMap::new(),
             servers: BTreeSet::new(),
             says_router: false,
+            tenants: Tenants::new(),
+            seats: BTreeMap::new(),
             names: BTreeMap::new(),
             classes: BTreeSet::new(),
+            asks: BTreeSet::new(),
         }
+    }
+
+    /// Takes what a DHCP client says of itself; the tenant that it is, where it says so.
+    pub fn call(&mut self, fact: &Fact) -> Option<Tenant> {
+        if fact.source != BindingSource::DhcpRequest || is_boot_code(fact) {
+            return None;
+        }
+        self.tenants.call(fact.ts, fact.name.as_deref().and_then(clean), fact.client_id)
     }
 
     /// Takes a fact about it; with `place`, what it binds. A name that no longer fits comes back.
@@ -76,11 +95,8 @@ impl Station {
         self.span.see(fact.ts);
         self.says_router |= fact.router;
         let gone = fact.name.as_deref().and_then(clean).and_then(|name| put_bounded(&mut self.names, (fact.source, name), (), NAMES_MAX));
-        if let Some(class) = fact.vendor_class.as_deref().and_then(clean) {
-            self.classes.insert(class.into());
-            if self.classes.len() > CLASSES_MAX {
-                self.classes.pop_last();
-            }
+        if !is_boot_code(fact) {
+            self.learn_kind(fact);
         }
         if let Some(place) = place {
             let bound = self.bound.entry(place).or_insert(Bound { span: Span::NEVER, sources: BTreeSet::new() });
@@ -89,6 +105,22 @@ impl Station {
             drop_oldest(&mut self.bound, |b| b.span.last);
         }
         gone.map(|((_, name), ())| name)
+    }
+
+    /// What DHCP says about its system.
+    fn learn_kind(&mut self, fact: &Fact) {
+        if let Some(class) = fact.vendor_class.as_deref().and_then(clean) {
+            self.classes.insert(class.into());
+            if self.classes.len() > CLASSES_MAX {
+                self.classes.pop_last();
+            }
+        }
+        if let Some(list) = fact.parameters {
+            self.asks.insert((fact.v6, list));
+            if self.asks.len() > ASKS_MAX {
+                self.asks.pop_last();
+            }
+        }
     }
 
     /// A client's frame came from it.
@@ -118,10 +150,28 @@ impl Station {
         self.names().filter(|(source, _)| matches!(source, BindingSource::Dhcp | BindingSource::DhcpRequest)).map(|(_, name)| name)
     }
 
-    /// Whether both may be the same kind of client: nothing in DHCP option 60 speaks against it.
+    /// Whether both may be the same system: nothing in DHCP options 55 and 60 speaks against it.
     pub fn may_be_like(&self, other: &Station) -> bool {
-        self.classes.is_empty() || other.classes.is_empty() || !self.classes.is_disjoint(&other.classes)
+        let class = self.classes.is_empty() || other.classes.is_empty() || !self.classes.is_disjoint(&other.classes);
+        class && [false, true].into_iter().all(|v6| self.may_ask_like(other, v6))
     }
+
+    fn may_ask_like(&self, other: &Station, v6: bool) -> bool {
+        let of =
+            |station: &Station| station.asks.iter().filter(|(family, _)| *family == v6).map(|(_, list)| *list).collect::<BTreeSet<u64>>();
+        let (mine, theirs) = (of(self), of(other));
+        mine.is_empty() || theirs.is_empty() || !mine.is_disjoint(&theirs)
+    }
+
+    /// Whether both show what they ask for in DHCP, and ask for the same.
+    pub fn asks_like(&self, other: &Station) -> bool {
+        !self.asks.is_disjoint(&other.asks)
+    }
+}
+
+/// What boots a machine over the network speaks before its system does, with options of its own (PXE 2.1 section 2.2.1).
+fn is_boot_code(fact: &Fact) -> bool {
+    fact.vendor_class.as_deref().is_some_and(|class| class.starts_with("PXEClient") || class.starts_with("HTTPClient"))
 }
 
 /// A host name in lower case without the final dot and mDNS's domain; `None` when nothing is left.

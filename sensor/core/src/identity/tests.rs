@@ -1,5 +1,8 @@
 //! Scenarios: who had the address, told in any order.
 
+mod links;
+mod shared;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -34,6 +37,9 @@ fn fact(source: BindingSource, minutes: u64, mac: Mac, addr: &str) -> Fact {
         addr,
         name: None,
         vendor_class: None,
+        parameters: None,
+        client_id: None,
+        v6: false,
         lifetime_secs: None,
         relay: None,
         released: false,

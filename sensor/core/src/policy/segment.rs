@@ -155,7 +155,7 @@ impl Segments {
     /// A segment.
     pub fn get(&self, id: SegmentId) -> &Segment {
         static NOWHERE: std::sync::OnceLock<Segment> = std::sync::OnceLock::new();
-        let nowhere = || Segment { name: "unknown".into(), class: SegmentClass::Unknown, selectors: Vec::new() };
+        let nowhere = || Segment { name: ELSEWHERE.into(), class: SegmentClass::Unknown, selectors: Vec::new() };
         let at = usize::try_from(id.0).unwrap_or(usize::MAX);
         self.all.get(at).unwrap_or_else(|| NOWHERE.get_or_init(nowhere))
     }
@@ -201,6 +201,9 @@ impl Segments {
 
     fn derive(&mut self, path: &Path, addr: IpAddr) -> SegmentId {
         let net = || Prefix::new(addr, if addr.is_ipv4() { 24 } else { 64 }).map_or(Origin::Elsewhere, Origin::Net);
+        if own_vlan(path).is_none() && is_no_place(addr) {
+            return NOWHERE;
+        }
         let mut origin = own_vlan(path).map_or_else(net, Origin::Vlan);
         if !self.derived.contains_key(&origin) && self.derived.len() >= SEGMENTS_DERIVED_MAX {
             self.limits.add(Limit::Segments);
@@ -212,11 +215,24 @@ impl Segments {
         let name = match origin {
             Origin::Vlan(vlan) => format!("vlan-{vlan}"),
             Origin::Net(prefix) => prefix.to_string(),
-            Origin::Elsewhere => "elsewhere".to_string(),
+            Origin::Elsewhere => ELSEWHERE.to_string(),
         };
         let id = self.add(&name, SegmentClass::Unknown, Vec::new());
         self.derived.insert(origin, id);
         id
+    }
+}
+
+/// What belongs to no place: a host that has no address yet, and addresses that every link has.
+const NOWHERE: SegmentId = SegmentId(u32::MAX);
+
+/// Its name, and that of derived segments beyond the bound.
+const ELSEWHERE: &str = "elsewhere";
+
+fn is_no_place(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(a) => a.is_unspecified() || a.is_link_local() || a.is_broadcast() || a.is_multicast(),
+        IpAddr::V6(a) => a.is_unspecified() || a.is_unicast_link_local() || a.is_multicast(),
     }
 }
 
@@ -311,10 +327,22 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_every_link_are_no_place() {
+        let mut s = Segments::default();
+        for addr in ["0.0.0.0", "169.254.7.7", "255.255.255.255", "224.0.0.251", "::", "fe80::7", "ff02::fb"] {
+            let id = s.find("", &Path::default(), addr.parse().expect("address"));
+            assert_eq!((&*s.get(id).name, s.get(id).class), ("elsewhere", SegmentClass::Unknown), "{addr}");
+        }
+        assert_eq!(s.all().count(), 0);
+        let id = s.find("", &path(&[Hop::Vlan(20)]), "fe80::7".parse().expect("address"));
+        assert_eq!(&*s.get(id).name, "vlan-20", "a VLAN is a place");
+    }
+
+    #[test]
     fn made_up_prefixes_are_lumped_together() {
         let mut s = Segments::default();
         let beyond = 1_000;
-        for i in 0..u32::try_from(SEGMENTS_DERIVED_MAX + beyond).expect("small") {
+        for i in 1..=u32::try_from(SEGMENTS_DERIVED_MAX + beyond).expect("small") {
             s.find("", &Path::default(), IpAddr::V4((i << 8).into()));
         }
         assert_eq!(s.all().count(), SEGMENTS_DERIVED_MAX + 1);

@@ -142,12 +142,9 @@ impl<'w> Emitter<'w> {
         (hits, named, hides)
     }
 
-    fn keyed_hash(&self, bytes: &[u8]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.salt);
-        hasher.write(bytes);
+    fn ticket_hash(&self, bytes: &[u8]) -> u64 {
         // The low byte tells kinds of tickets apart: one installation has one of each.
-        hasher.finish() & !0xff | (bytes.len() as u64 & 0xff)
+        keyed_hash(self.salt, bytes) & !0xff | (bytes.len() as u64 & 0xff)
     }
 }
 
@@ -198,7 +195,7 @@ impl FlowSink<'_, '_, '_> {
                 beside.push((field, text_of(field, value)));
             }
         });
-        let installation = record.installation().map(|bytes| self.emitter.keyed_hash(bytes));
+        let installation = record.installation().map(|bytes| self.emitter.ticket_hash(bytes));
         let sign = Sign { ts: self.input.ts, flow: meta, sender: record.sender(), hits, beside, installation };
         self.emitter.output.evidence(Evidence::Sign(Box::new(sign)));
     }
@@ -221,6 +218,7 @@ impl FlowSink<'_, '_, '_> {
 
     fn bind(&mut self, record: &dyn Record) {
         let (ts, place) = (self.input.ts, self.place);
+        let salt = self.emitter.salt;
         let output = &mut self.emitter.output;
         record.bindings(&mut |b: Binding<'_>| {
             let bound = Bound {
@@ -232,6 +230,9 @@ impl FlowSink<'_, '_, '_> {
                 addr: b.addr,
                 name: b.name.map(safe_text),
                 vendor_class: b.vendor_class.map(safe_text),
+                parameters: b.parameters.map(|list| keyed_hash(salt, list)),
+                client_id: b.client_id.map(|id| keyed_hash(salt, id)),
+                v6: b.v6,
                 lifetime_secs: b.lifetime_secs,
                 relay: b.relay,
                 released: b.released,
@@ -268,6 +269,13 @@ impl Sink for FlowSink<'_, '_, '_> {
             None => self.emitter.tally.blind(blind),
         }
     }
+}
+
+fn keyed_hash(salt: u64, bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(salt);
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// What a field of a hello says about the service behind it. The name is not kept.

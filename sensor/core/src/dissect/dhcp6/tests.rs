@@ -46,13 +46,23 @@ fn a_lease_from_solicit_to_release() {
     let class = option(16, &[&[0, 0, 1, 55, 0, 8][..], b"MSFT 5.0"].concat());
     let solicit = message(1, &[client_id(), fqdn, class]);
     let from_client = |m: &[u8]| bindings(&DHCP6, &from(CLIENT, SERVER, m));
-    assert_eq!(from_client(&solicit), ["dhcp-request 02:00:00:00:00:99 name=laptop class=MSFT 5.0"], "the frame's MAC before the DUID's");
-    assert_eq!(from_client(&message(3, &[client_id(), ia_na(0)])), ["dhcp-request 02:00:00:00:00:99 2001:db8::7"]);
+    assert_eq!(
+        from_client(&solicit),
+        ["dhcp-request 02:00:00:00:00:99 name=laptop class=MSFT 5.0 id=\\x00\\x01\\x00\\x01\\t\\t\\t\\t\\x02\\x00\\x00\\x00\\x00\\x07"],
+        "the frame's MAC before the DUID's"
+    );
+    assert_eq!(
+        from_client(&message(3, &[client_id(), ia_na(0)])),
+        ["dhcp-request 02:00:00:00:00:99 2001:db8::7 id=\\x00\\x01\\x00\\x01\\t\\t\\t\\t\\x02\\x00\\x00\\x00\\x00\\x07"]
+    );
     let reply = message(7, &[client_id(), ia_na(600)]);
     assert_eq!(bindings(&DHCP6, &from(SERVER, CLIENT, &reply)), ["dhcp 02:00:00:00:00:07 2001:db8::7 600s"]);
     let eui = ("fe80::ff:fe00:8", 546);
     assert_eq!(bindings(&DHCP6, &from(SERVER, eui, &reply)), ["dhcp 02:00:00:00:00:08 2001:db8::7 600s"], "EUI-64 before the DUID");
-    assert_eq!(from_client(&message(8, &[client_id(), ia_na(0)])), ["dhcp 02:00:00:00:00:99 2001:db8::7 released"]);
+    assert_eq!(
+        from_client(&message(8, &[client_id(), ia_na(0)])),
+        ["dhcp 02:00:00:00:00:99 2001:db8::7 id=\\x00\\x01\\x00\\x01\\t\\t\\t\\t\\x02\\x00\\x00\\x00\\x00\\x07 released"]
+    );
     let taken_back = message(7, &[client_id(), ia_na(0)]);
     assert_eq!(bindings(&DHCP6, &from(SERVER, CLIENT, &taken_back)), ["dhcp 02:00:00:00:00:07 2001:db8::7 0s released"]);
     let advertise = message(2, &[client_id(), ia_na(600)]);
@@ -66,9 +76,15 @@ fn relays_are_peeled() {
     let inner = message(3, &[client_id(), ia_na(0)]);
     let stated = option(79, &[0, 1, 2, 0, 0, 0, 0, 9]);
     let forward = relayed(12, "2001:db8::1", "fe80::7", &stated, &inner);
-    assert_eq!(bindings(&DHCP6, &from(relay, server, &forward)), ["dhcp-request 02:00:00:00:00:09 2001:db8::7 via=2001:db8::1"]);
+    assert_eq!(
+        bindings(&DHCP6, &from(relay, server, &forward)),
+        ["dhcp-request 02:00:00:00:00:09 2001:db8::7 id=\\x00\\x01\\x00\\x01\\t\\t\\t\\t\\x02\\x00\\x00\\x00\\x00\\x07 via=2001:db8::1"]
+    );
     let outer = relayed(12, "::", "2001:db8::1", &[], &forward);
-    assert_eq!(bindings(&DHCP6, &from(relay, server, &outer)), ["dhcp-request 02:00:00:00:00:09 2001:db8::7 via=2001:db8::1"]);
+    assert_eq!(
+        bindings(&DHCP6, &from(relay, server, &outer)),
+        ["dhcp-request 02:00:00:00:00:09 2001:db8::7 id=\\x00\\x01\\x00\\x01\\t\\t\\t\\t\\x02\\x00\\x00\\x00\\x00\\x07 via=2001:db8::1"]
+    );
     let reply = relayed(13, "2001:db8::1", "fe80::ff:fe00:8", &[], &message(7, &[client_id(), ia_na(60)]));
     assert_eq!(bindings(&DHCP6, &from(server, relay, &reply)), ["dhcp 02:00:00:00:00:08 2001:db8::7 60s via=2001:db8::1"]);
     let by_duid = relayed(13, "::", "fe80::1", &[], &message(7, &[client_id(), ia_na(60)]));

@@ -46,6 +46,8 @@ impl Sink for Notes {
             parts.extend(b.addr.map(|a| a.to_string()));
             parts.extend(b.name.map(|n| format!("name={}", String::from_utf8_lossy(n))));
             parts.extend(b.vendor_class.map(|n| format!("class={}", String::from_utf8_lossy(n))));
+            parts.extend(b.parameters.map(|p| format!("asks={}", p.escape_ascii())));
+            parts.extend(b.client_id.map(|id| format!("id={}", id.escape_ascii())));
             parts.extend(b.lifetime_secs.map(|s| format!("{s}s")));
             parts.extend(b.relay.map(|r| format!("via={r}")));
             parts.extend(b.released.then(|| "released".to_owned()));
