@@ -222,7 +222,7 @@ fn body_of(tracked: &Tracked) -> Body {
 
 fn place_of(place: Place) -> finding::Place {
     let mut path = Path::default();
-    place.path.iter().filter_map(|hop| hop.parse().ok()).for_each(|hop| drop(path.push(hop)));
+    place.path.iter().filter_map(|hop| hop.parse().ok()).for_each(|hop| _ = path.push(hop));
     finding::Place { interface: place.interface, path, addr: place.addr }
 }
 
