@@ -12,6 +12,7 @@ mod learned;
 mod past;
 mod rejudge;
 mod retire;
+mod sightings;
 mod swap;
 mod weigh;
 
@@ -34,6 +35,9 @@ use changes::Touched;
 use flows::FlowEntry;
 use learned::{Learned, Lesson};
 use past::Past;
+use sightings::Sightings;
+
+pub use sightings::{Seen, Sighting};
 
 pub use rejudge::{Rejudged, as_of, merged, rejudge};
 
@@ -63,6 +67,7 @@ pub struct Correlator {
     past: Past,
     /// Ids that were stated and that another policy gave other names.
     renamed: Vec<String>,
+    sightings: Sightings,
 }
 
 /// Everything that the correlator has to say at a moment.
@@ -98,6 +103,7 @@ impl Correlator {
             stated: HashMap::new(),
             past: Past::default(),
             renamed: Vec::new(),
+            sightings: Sightings::default(),
         }
     }
 
@@ -188,7 +194,9 @@ impl Correlator {
         let key = self.key_of(segment);
         let Some(entry) = self.flows.get_mut(&id) else { return };
         self.identity.server(key, meta.server_mac, meta.server.addr);
-        entry.device = Some(self.identity.client(meta.first, key, meta.client_mac, meta.client.addr));
+        let device = self.identity.client(meta.first, key, meta.client_mac, meta.client.addr);
+        entry.device = Some(device);
+        self.sightings.extend(device, segment, meta.client.addr, (meta.first, entry.last));
     }
 
     /// Asks whose the mere contacts are, as far as they share an address or a hardware address with a flow that has a sign.
@@ -230,6 +238,9 @@ impl Correlator {
         let Some(entry) = self.flows.get_mut(&id) else { return };
         self.touched.flows.insert(id);
         (entry.last, entry.bytes, entry.named, entry.ended) = (entry.last.max(last), bytes, named, ended);
+        if let Some(device) = entry.device {
+            self.sightings.see(device, entry.segment, entry.meta.client.addr, last);
+        }
         if ended && named && entry.signs.is_empty() {
             // A flow to a learned address that turned out to be for somebody else.
             self.flows.remove(&id);
@@ -277,6 +288,7 @@ impl Correlator {
         let segment = self.segment(interface, path, addr);
         let device = self.identity.client(ts, self.key_of(segment), Some(mac), addr);
         self.touched.present.insert(device);
+        self.sightings.see(device, segment, addr, ts);
         let span = self.presence.entry((device, segment)).or_insert((ts, ts));
         *span = (span.0.min(ts), span.1.max(ts));
     }

@@ -149,6 +149,12 @@ impl Ledger {
         Ledger { entries, limits: LimitCounts::default() }
     }
 
+    /// Takes back a finding that an earlier run, or an earlier time, left.
+    pub fn recall(&mut self, kept: Tracked) {
+        self.make_room();
+        self.entries.insert(kept.finding.id.clone(), kept);
+    }
+
     /// Takes what the correlator states now about some findings; says what happened to which.
     pub fn state(&mut self, now: Timestamp, findings: Vec<Finding>, withdrawn: &[String]) -> Vec<(Event, String)> {
         let mut events: Vec<_> = withdrawn.iter().filter_map(|id| self.supersede(now, id)).collect();

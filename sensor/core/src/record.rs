@@ -56,6 +56,17 @@ pub enum BindingSource {
 }
 
 impl BindingSource {
+    /// Every source, the best first.
+    pub const ALL: [BindingSource; 7] = [
+        BindingSource::Dhcp,
+        BindingSource::DhcpRequest,
+        BindingSource::Nd,
+        BindingSource::Arp,
+        BindingSource::Mdns,
+        BindingSource::Netbios,
+        BindingSource::Llmnr,
+    ];
+
     /// The lower-case name used in outputs.
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,8 @@
 
 mod commands;
 mod deeds;
+mod hours;
+mod memory;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +23,7 @@ use crate::pseudonym::Pseudonyms;
 use crate::reload::Loaded;
 use crate::ring::{Batch, Orders};
 use crate::state::State;
-use crate::store::{Audit, Changes, Store, StoreError};
+use crate::store::{Audit, Changes, Store, StoreError, Which};
 use crate::waivers::{Entry, Standing};
 
 use deeds::resolve::Resolves;
@@ -55,6 +57,7 @@ pub struct Hub {
     /// What commands did to waivers, and how each stood when that was last told.
     waivers: BTreeMap<String, Entry>,
     standings: BTreeMap<String, Standing>,
+    hours: hours::Hours,
     privacy: config::Privacy,
     /// What devices and findings are called outside: under the site key, then under former ones that were kept.
     names: Vec<Pseudonyms>,
@@ -92,7 +95,11 @@ impl Hub {
     /// [`StoreError`] when the store cannot be read.
     pub fn new(parts: Parts) -> Result<Hub, StoreError> {
         let Parts { mut correlator, store, state, orders, rings, names, loaded } = parts;
-        let (kept, unreadable) = store.findings()?;
+        // What is older and resolved cannot make an exposure any more; it stays in the store, and comes back when it is seen again.
+        let since = now().before(loaded.config.policy.exposure.max(loaded.config.service.findings.window));
+        let (kept, unreadable) = store.findings(Which::OpenOrSince(since))?;
+        correlator.recall(store.facts_since(since)?);
+        correlator.gather_sightings();
         correlator.restore(kept.iter().map(|t| t.finding.clone()));
         kept.iter().filter(|t| t.stage != Stage::Open).for_each(|t| correlator.close(&t.finding.id));
         kept.iter().for_each(|t| state.put(t.clone()));
@@ -112,6 +119,7 @@ impl Hub {
             status,
             waivers: BTreeMap::new(),
             standings: BTreeMap::new(),
+            hours: hours::Hours::default(),
             privacy,
             names,
             resolves: Resolves::default(),
@@ -175,6 +183,7 @@ impl Hub {
         if full {
             self.correlator.retire(at, self.findings.window);
             self.show_waivers(at);
+            self.remember();
         }
         self.settle();
         self.store.anchor();
@@ -182,6 +191,7 @@ impl Hub {
 
     /// Enters what the correlator states into the ledger.
     fn book(&mut self, at: Timestamp, report: Report) {
+        self.fetch_forgotten(&report);
         let mut events = self.ledger.state(at, report.findings, &report.withdrawn);
         events.extend(self.ledger.expire(at, self.findings.quiet));
         events.extend(self.ledger.escalate(at, &self.findings.escalation));
@@ -250,6 +260,7 @@ impl Hub {
         let at = now();
         let report = self.correlator.report();
         self.book(at, report);
+        self.remember();
         self.audit("stop", format!("{} findings", self.ledger.iter().count()));
         self.settle();
         if !self.pending.is_empty() {

@@ -323,7 +323,7 @@ impl Correlator {
     }
 }
 
-fn who(identity: &Identity, device: DeviceId) -> DeviceFacts {
+pub(super) fn who(identity: &Identity, device: DeviceId) -> DeviceFacts {
     let view = identity.view(device);
     DeviceFacts {
         id: format!("dev-{}", short_hash(&[&view.key], 12)),

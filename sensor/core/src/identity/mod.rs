@@ -7,6 +7,7 @@
 mod history;
 mod host;
 mod links;
+mod memory;
 mod register;
 mod resolve;
 mod rotation;

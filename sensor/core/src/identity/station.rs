@@ -150,6 +150,15 @@ impl Station {
         self.names().filter(|(source, _)| matches!(source, BindingSource::Dhcp | BindingSource::DhcpRequest)).map(|(_, name)| name)
     }
 
+    /// What it said about its system: DHCP option 60, and what it asks for; the one with the other, as far as there are both.
+    pub fn kinds(&self) -> impl Iterator<Item = (Option<&str>, Option<(bool, u64)>)> {
+        let (mut classes, mut asks) = (self.classes.iter(), self.asks.iter());
+        std::iter::from_fn(move || match (classes.next(), asks.next()) {
+            (None, None) => None,
+            (class, asks) => Some((class.map(|c| &**c), asks.copied())),
+        })
+    }
+
     /// Whether both may be the same system: nothing in DHCP options 55 and 60 speaks against it.
     pub fn may_be_like(&self, other: &Station) -> bool {
         let class = self.classes.is_empty() || other.classes.is_empty() || !self.classes.is_disjoint(&other.classes);

@@ -72,6 +72,11 @@ impl Tenants {
         self.label(&call).map(|label| Tenant::of(&label))
     }
 
+    /// The calls that are kept: when, by which name, with which client identifier.
+    pub fn calls(&self) -> impl Iterator<Item = (Timestamp, Option<&str>, Option<u64>)> {
+        self.calls.iter().map(|call| (call.ts, call.name.as_deref(), call.id))
+    }
+
     /// Whether more than one device was heard over the NIC.
     pub fn is_shared(&self) -> bool {
         // The usual NIC has one tenant: no need to collect.

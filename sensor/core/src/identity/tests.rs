@@ -1,6 +1,7 @@
 //! Scenarios: who had the address, told in any order.
 
 mod links;
+mod memory;
 mod shared;
 
 use std::net::IpAddr;

@@ -4,6 +4,8 @@
 //! fails (full disk), nothing is lost as long as the process lives: the caller keeps what is pending and tries again.
 
 mod audit;
+mod coverage;
+mod devices;
 mod row;
 mod schema;
 mod waivers;
@@ -18,6 +20,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringfence_core::correlate::Seen;
+use ringfence_core::identity::Fact;
 use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
@@ -25,6 +29,9 @@ use rusqlite::{Connection, OpenFlags, params};
 use crate::audit::{Anchors, Head, Signer, anchor};
 use crate::keys::KeyError;
 use crate::waivers::{Entry, WaiverUse};
+
+pub use coverage::{Counts, Covered, Piece, Watched};
+pub use devices::DaySeen;
 
 /// The file's name in the state directory.
 pub const FILE: &str = "ringfence.sqlite";
@@ -77,6 +84,30 @@ pub struct Audit {
     pub detail: String,
 }
 
+/// Which findings are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'w> {
+    /// The open ones, and those whose last sign came at this time or later.
+    OpenOrSince(Timestamp),
+    /// Those of a device, by its key.
+    Of(&'w str),
+    /// One, by its id.
+    One(&'w str),
+    /// Those whose last sign came at this time or later.
+    Since(Timestamp),
+}
+
+impl Which<'_> {
+    fn condition(self) -> (&'static str, String) {
+        match self {
+            Which::OpenOrSince(at) => ("stage = 'open' OR last_seen >= ?1", at.to_string()),
+            Which::Of(key) => ("device = (SELECT id FROM devices WHERE key = ?1)", key.to_string()),
+            Which::One(id) => ("id = ?1", id.to_string()),
+            Which::Since(at) => ("last_seen >= ?1", at.to_string()),
+        }
+    }
+}
+
 /// One write: all of it or nothing.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -88,12 +119,17 @@ pub struct Changes {
     pub audit: Vec<Audit>,
     /// Waivers that commands added or changed.
     pub waivers: Vec<Entry>,
+    /// Devices that were seen.
+    pub seen: Vec<Seen>,
+    /// What was watched.
+    pub coverage: Vec<Piece>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.findings.is_empty() && self.events.is_empty() && self.audit.is_empty() && self.waivers.is_empty()
+        let Changes { findings, events, audit, waivers, seen, coverage } = self;
+        findings.is_empty() && events.is_empty() && audit.is_empty() && waivers.is_empty() && seen.is_empty() && coverage.is_empty()
     }
 }
 
@@ -124,14 +160,16 @@ impl Store {
         Ok(Store { connection, path, signer, anchors: Anchors::new(dir), tip })
     }
 
-    /// Every finding that was kept; rows that cannot be read are counted.
+    /// Findings that were kept; rows that cannot be read are counted.
     ///
     /// # Errors
     /// [`StoreError`] when the table cannot be read.
-    pub fn findings(&self) -> Result<(Vec<Tracked>, u64), StoreError> {
+    pub fn findings(&self, which: Which<'_>) -> Result<(Vec<Tracked>, u64), StoreError> {
         let read = || -> rusqlite::Result<(Vec<Tracked>, u64)> {
-            let mut query = self.connection.prepare("SELECT stage, reopened, body FROM findings ORDER BY id")?;
-            let rows = query.query_map([], row::read)?;
+            let (condition, value) = which.condition();
+            let mut query =
+                self.connection.prepare_cached(&format!("SELECT stage, reopened, body FROM findings WHERE {condition} ORDER BY id"))?;
+            let rows = query.query_map([value], row::read)?;
             let (mut all, mut unreadable) = (Vec::new(), 0);
             for row in rows {
                 match row? {
@@ -163,11 +201,14 @@ impl Store {
         for tracked in &changes.findings {
             row::write(&transaction, tracked)?;
             waivers::write_use(&transaction, &tracked.finding)?;
+            devices::write_uses(&transaction, &tracked.finding)?;
         }
         for (at, event, id) in &changes.events {
             let mut insert = transaction.prepare_cached("INSERT INTO history (at, finding, event) VALUES (?1, ?2, ?3)")?;
             insert.execute(params![at.to_string(), id, event.name()])?;
         }
+        changes.seen.iter().try_for_each(|seen| devices::write_seen(&transaction, seen))?;
+        changes.coverage.iter().try_for_each(|piece| coverage::add(&transaction, piece))?;
         changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
         let head = audit::append(&transaction, &self.tip, &changes.audit, &self.signer)?;
         transaction.commit()?;
@@ -177,6 +218,30 @@ impl Store {
     /// Anchors the audit log's head where it is due. Called from time to time.
     pub fn anchor(&mut self) {
         tell_anchor(self.anchors.tick());
+    }
+
+    /// What is remembered of devices that were seen since a time, to be recalled.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn facts_since(&self, since: Timestamp) -> Result<Vec<Fact>, StoreError> {
+        devices::facts_since(&self.connection, since).map_err(|error| error_of(&self.path, &error))
+    }
+
+    /// Where a device was, by day, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the tables cannot be read.
+    pub fn sightings(&self, device: &str, limit: u32) -> Result<Vec<DaySeen>, StoreError> {
+        devices::sightings(&self.connection, device, limit).map_err(|error| error_of(&self.path, &error))
+    }
+
+    /// What is known of the hour in which a time lies.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the tables cannot be read.
+    pub fn coverage_of(&self, at: Timestamp, segment: &str) -> Result<Piece, StoreError> {
+        coverage::of_hour(&self.connection, at, segment).map_err(|error| error_of(&self.path, &error))
     }
 
     /// What commands did to waivers.

@@ -1,8 +1,10 @@
 //! Written, read back, replaced; and what cannot be used is told.
 
+use ringfence_core::correlate::Sighting;
 use ringfence_core::finding::{Basis, DeviceFacts, EvidenceLine, Finding, Kind, Place};
+use ringfence_core::identity::SegmentKey;
 use ringfence_core::ledger::{Acknowledgement, Stage, Urgency};
-use ringfence_core::net::{Hop, Path};
+use ringfence_core::net::{Hop, Mac, Path as FramePath};
 use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::rules::Surface;
 use ringfence_core::spans::Spans;
@@ -23,7 +25,7 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
         confidence: 0.95,
         reasons: vec!["because".into()],
     };
-    let mut path = Path::default();
+    let mut path = FramePath::default();
     assert!(path.push(Hop::Vlan(20)) && path.push(Hop::Gre(None)));
     let line = |kind| EvidenceLine {
         indicator: "wechat.x".into(),
@@ -89,7 +91,7 @@ fn what_was_written_is_read_back_exactly() {
     store.write(&changes(&kept)).expect("written");
     drop(store);
     let store = Store::open(dir.path()).expect("opens again");
-    let (found, unreadable) = store.findings().expect("read");
+    let (found, unreadable) = store.findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read");
     assert_eq!((&found[..], unreadable), (&kept[..], 0));
     assert!(store.bytes() > 0);
 }
@@ -102,7 +104,7 @@ fn a_later_state_replaces_the_earlier_one() {
     store.write(&changes(&[one.clone()])).expect("written");
     one.stage = Stage::Resolved;
     store.write(&changes(&[one.clone()])).expect("written");
-    assert_eq!(store.findings().expect("read").0, [one]);
+    assert_eq!(store.findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read").0, [one]);
 }
 
 #[test]
@@ -127,6 +129,94 @@ fn a_row_of_another_version_is_counted_and_skipped() {
     let mut store = Store::open(dir.path()).expect("opens");
     store.write(&changes(&[tracked("rf-1", Stage::Open), tracked("rf-2", Stage::Open)])).expect("written");
     store.connection.execute("UPDATE findings SET stage = 'dreaming' WHERE id = 'rf-1'", []).expect("updated");
-    let (found, unreadable) = store.findings().expect("read");
+    let (found, unreadable) = store.findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read");
     assert_eq!((found.len(), unreadable), (1, 1));
+}
+
+fn read_only(dir: &Path) -> Connection {
+    Connection::open_with_flags(dir.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opened")
+}
+
+fn table(connection: &Connection, query: &str) -> Vec<Vec<String>> {
+    let mut query = connection.prepare(query).expect("a query");
+    let columns = query.column_count();
+    let cell = |row: &rusqlite::Row<'_>, at| match row.get_ref(at).expect("a value") {
+        rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{other:?}"),
+    };
+    let rows = query.query_map([], |row| Ok((0..columns).map(|at| cell(row, at)).collect())).expect("rows");
+    rows.map(|row| row.expect("a row")).collect()
+}
+
+#[test]
+fn spans_that_become_one_are_one_row() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut store = Store::open(dir.path()).expect("opened");
+    let at = |secs: u64| Timestamp::from_secs_nanos(1_800_000_000 + secs, 0);
+    let mut one = tracked("rf-1", Stage::Open);
+    for (spans, rows) in [
+        (vec![(at(0), at(60))], vec!["2027-01-15 08:00:00 2027-01-15 08:01:00"]),
+        (
+            vec![(at(0), at(90)), (at(3_600), at(3_700))],
+            vec!["2027-01-15 08:00:00 2027-01-15 08:01:30", "2027-01-15 09:00:00 2027-01-15 09:01:40"],
+        ),
+        (vec![(at(0), at(3_800))], vec!["2027-01-15 08:00:00 2027-01-15 09:03:20"]),
+    ] {
+        one.finding.presence = Spans::restore(spans, []);
+        store.write(&Changes { findings: vec![one.clone()], ..Changes::default() }).expect("written");
+        let found = table(&read_only(dir.path()), "SELECT first || ' ' || last FROM device_uses ORDER BY first");
+        assert_eq!(found, rows.iter().map(|r| vec![(*r).to_string()]).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_device_is_recalled_with_what_makes_it_the_same() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut store = Store::open(dir.path()).expect("opened");
+    let at = |secs: u64| Timestamp::from_secs_nanos(1_800_000_000 + secs, 0);
+    let facts = vec![
+        Fact {
+            name: Some("anna's \u{1b} phone".into()),
+            parameters: Some(u64::MAX >> 1),
+            router: true,
+            ..Fact::blank(at(1), Mac([2, 0, 0, 0, 0, 7]))
+        },
+        Fact {
+            addr: "10.0.0.7".parse().ok(),
+            v6: true,
+            client_id: Some(9),
+            segment: SegmentKey(77),
+            ..Fact::blank(at(2), Mac([2, 0, 0, 0, 0, 7]))
+        },
+    ];
+    let device = tracked("rf-1", Stage::Open).finding.device;
+    // From one day into the next.
+    let sighting = Sighting { segment: "lab".into(), addr: "10.0.0.7".parse().expect("address"), span: (at(57_590), at(57_610)) };
+    let seen = Seen { device: device.clone(), designated: false, facts: facts.clone(), sightings: vec![sighting.clone()] };
+    for _ in 0..2 {
+        store.write(&Changes { seen: vec![seen.clone()], ..Changes::default() }).expect("written");
+    }
+    assert_eq!(store.facts_since(at(0)).expect("read"), facts);
+    assert_eq!(store.facts_since(at(60_000)).expect("read"), []);
+    let days: Vec<_> = store.sightings(&device.key, 10).expect("read").into_iter().map(|d| (d.span.0.secs(), d.span.1.secs())).collect();
+    assert_eq!(days, [(1_800_057_600, 1_800_057_610), (1_800_057_590, 1_800_057_599)], "cut at midnight, nothing twice");
+}
+
+#[test]
+fn pieces_of_an_hour_add_up() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut store = Store::open(dir.path()).expect("opened");
+    let at = |secs: u64| Timestamp::from_secs_nanos(1_800_000_000 + secs, 0);
+    let counts = |n| Counts::from([("kernel".to_string(), n)]);
+    let piece = |secs, n| Piece {
+        at: at(secs),
+        watched: vec![Watched { interface: "span0".into(), seconds: 60.0, frames: n, lost: counts(n), ..Watched::default() }],
+        covered: vec![Covered { segment: "lab".into(), flows: n, unjudgeable: counts(1), ..Covered::default() }],
+    };
+    store.write(&Changes { coverage: vec![piece(60, 5), piece(120, 7)], ..Changes::default() }).expect("written");
+    store.write(&Changes { coverage: vec![piece(180, 1), piece(3_700, 2)], ..Changes::default() }).expect("written");
+    let hour = store.coverage_of(at(1_000), "lab").expect("read");
+    assert_eq!((hour.watched[0].seconds, hour.watched[0].frames, &hour.watched[0].lost), (180.0, 13, &counts(13)));
+    assert_eq!((hour.covered[0].flows, &hour.covered[0].unjudgeable), (13, &counts(3)));
+    assert_eq!(store.coverage_of(at(1_000), "office").expect("read").covered, []);
 }
