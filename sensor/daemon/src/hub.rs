@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use ringfence_core::correlate::{Correlator, Report};
 use ringfence_core::ledger::{Event, Ledger, Stage};
+use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 
 use crate::clock::now;
@@ -23,7 +24,7 @@ use crate::pseudonym::Pseudonyms;
 use crate::reload::Loaded;
 use crate::ring::{Batch, Orders};
 use crate::state::State;
-use crate::store::{Audit, Changes, Store, StoreError, Which};
+use crate::store::{Audit, Changes, Happened, Store, StoreError, Which};
 use crate::waivers::{Entry, Standing};
 
 use deeds::resolve::Resolves;
@@ -97,8 +98,8 @@ impl Hub {
         let Parts { mut correlator, store, state, orders, rings, names, loaded } = parts;
         // What is older and resolved cannot make an exposure any more; it stays in the store, and comes back when it is seen again.
         let since = now().before(loaded.config.policy.exposure.max(loaded.config.service.findings.window));
-        let (kept, unreadable) = store.findings(Which::OpenOrSince(since))?;
-        correlator.recall(store.facts_since(since)?);
+        let (kept, unreadable) = store.read().findings(Which::OpenOrSince(since))?;
+        correlator.recall(store.read().facts_since(since)?);
         correlator.gather_sightings();
         correlator.restore(kept.iter().map(|t| t.finding.clone()));
         kept.iter().filter(|t| t.stage != Stage::Open).for_each(|t| correlator.close(&t.finding.id));
@@ -129,7 +130,7 @@ impl Hub {
             events: BTreeMap::new(),
             taken: 0,
         };
-        let entries = hub.store.waivers()?;
+        let entries = hub.store.read().waivers()?;
         hub.take_up_waivers(entries);
         let found = format!("{} findings remembered, {unreadable} not readable", hub.ledger.iter().count());
         hub.audit("start", format!("version {}, rules {}, {found}", env!("CARGO_PKG_VERSION"), hub.loaded.rules.version));
@@ -208,7 +209,9 @@ impl Hub {
         *self.events.entry(event).or_default() += 1;
         // Every flow updates a finding: only what a person would call news goes into the history.
         if event != Event::Updated && self.changes.events.len() < EVENTS_WAITING_MAX {
-            self.changes.events.push((at, event, id.clone()));
+            let finding = self.ledger.get(&id).map(|t| (t.finding.verdict, t.finding.level));
+            let (verdict, level) = finding.unwrap_or((Verdict::Observed, Level::None));
+            self.changes.events.push(Happened { at, event, finding: id.clone(), verdict, level });
         }
         self.pending.insert(id);
     }

@@ -43,6 +43,55 @@ fn without(finding: &Json) -> bool {
     !waived(finding)
 }
 
+fn now() -> String {
+    let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
+    ringfence_core::time::Timestamp::from_secs_nanos(since.as_secs(), since.subsec_nanos().into()).to_string()
+}
+
+/// Why the device is judged as it is, why it was judged otherwise before, and what another policy would say.
+fn looked_back_upon(wire: &Wire, device: &str, earlier: &str) {
+    let config = wire.setup.dir.join("ringfence.toml").to_string_lossy().into_owned();
+    let ask = |args: &[&str]| {
+        let done = sensor::run(args);
+        assert_eq!(done.status, Some(0), "{args:?}: {}", done.stderr);
+        done.stdout
+    };
+    // The lab's sensor serves plain names; commands call devices by pseudonyms unless they are told otherwise.
+    let plain = ask(&["explain", "--device", "reg:laptop-hr-03", "-c", &config, "--identities"]);
+    assert!(plain.starts_with("reg:laptop-hr-03 at ") && !device.is_empty(), "{plain}");
+    for told in [
+        "waiver_expired, confirmed",
+        "waiver     W-lab is revoked",
+        "policy     default for standard",
+        "evidence   wechat.",
+        "history    ",
+        "in use",
+        " watched ",
+    ] {
+        assert!(plain.contains(told), "{told}: {plain}");
+    }
+    let then = ask(&["explain", "--device", "laptop-hr-03", "-c", &config, "--identities", "--at", earlier]);
+    for told in ["office (standard): waived, confirmed", "waiver     W-lab is valid"] {
+        assert!(then.contains(told), "{told}: {then}");
+    }
+    let veiled = ask(&["explain", "--device", "laptop-hr-03", "-c", &config]);
+    assert!(veiled.starts_with("dev-") && !veiled.contains("10.10.20.") && !veiled.contains("00:00:5e"), "{veiled}");
+    assert_eq!(sensor::run(&["explain", "--device", "nobody", "-c", &config]).status, Some(2));
+
+    let same = ask(&["judge", "-c", &config]);
+    assert!(same.contains(" 0 would be others\n"), "{same}");
+    let other = wire.setup.dir.join("other.toml");
+    let text = std::fs::read_to_string(&config)
+        .expect("the configuration")
+        .replace("guest = { class = \"guest\"", "guest = { class = \"sensitive\"");
+    std::fs::write(&other, text).expect("written");
+    let judged = ask(&["judge", "-c", &other.to_string_lossy()]);
+    assert!(judged.contains("observed  violation  dev-") && judged.contains("guest"), "{judged}");
+    let lines = ask(&["judge", "-c", &other.to_string_lossy(), "-o", "json"]);
+    let first: Json = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&first["before"], &first["after"], &first["segment"]), (&"observed".into(), &"violation".into(), &"guest".into()));
+}
+
 fn becomes(daemon: &Daemon, chosen: fn(&Json) -> bool, verdict: &str) {
     let say = || of(daemon, chosen)["verdict"].clone();
     wait_until(verdict, SOON, || if say() == verdict { Ok(()) } else { Err(told(&daemon.findings())) });
@@ -105,6 +154,7 @@ fn waivers_and_care_by_command_hold_and_outlive_a_restart() {
     assert!(out.contains("W-cmd is ") && out.contains("approved by  petr"), "{out}");
     becomes(&daemon, without, "unapproved");
 
+    let earlier = now();
     // A waiver of the file is taken back: use that goes on is told.
     becomes(&daemon, waived, "waived");
     let (code, out, err) = as_operator(&wire, "jana", &["waiver", "revoke", "W-lab", "--reason", "left the project"]);
@@ -120,7 +170,9 @@ fn waivers_and_care_by_command_hold_and_outlive_a_restart() {
     let uses = daemon.json("/api/v1/waivers/W-lab")["uses"].clone();
     assert_eq!((uses[0]["verdict"].as_str(), uses[0]["app"].as_str()), (Some("waiver_expired"), Some("wechat")), "{uses}");
     let before = daemon.json("/api/v1/waivers");
+    let phone = of(&daemon, waived)["device"]["id"].as_str().expect("an id").to_string();
     daemon.stop();
+    looked_back_upon(&wire, &phone, &earlier);
 
     let daemon = wire.start();
     assert_eq!(daemon.json("/api/v1/waivers"), before);

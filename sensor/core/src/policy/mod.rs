@@ -3,6 +3,7 @@
 //! Must never know frames, flows, dissectors or the worker.
 
 mod judge;
+mod necessity;
 mod overlap;
 mod register;
 mod segment;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use crate::net::{Mac, Path, Prefix};
 
 pub use judge::{Case, Judgement};
+pub use necessity::{GONE_DAYS, Necessity};
 pub use overlap::{Overlap, overlaps};
 pub use register::{Device, Register};
 pub use segment::{Segment, SegmentId, Segments, Selector, parse_tunnel};

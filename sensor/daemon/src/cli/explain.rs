@@ -1,4 +1,8 @@
-//! `ringfence explain`: what the rules say about a name, an address or a fingerprint, and why they say no more.
+//! `ringfence explain`: what the rules say about a name, an address or a fingerprint, and why they say no more; about devices in
+//! `device`.
+
+mod device;
+mod device_text;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -10,6 +14,7 @@ use ringfence_core::evidence::safe_text;
 use ringfence_core::field::{Field, FieldKind, Value};
 use ringfence_core::policy::Level;
 use ringfence_core::rules::{Effect, Indicator, IndicatorId, Pattern, RuleSet, Teaches};
+use ringfence_core::time::Timestamp;
 use serde_json::json;
 
 use super::rules::pattern;
@@ -26,18 +31,28 @@ pub enum Format {
     Json,
 }
 
-/// Say what the rules make of a host name, an address or a fingerprint, and why
+/// Say what the rules make of a host name, an address or a fingerprint, or why a device is judged as it is
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   ringfence explain web.wechat.com
   ringfence explain notweixin.qq.com
   ringfence explain 203.205.151.162
+  ringfence explain --device dev-a983c7f4141e -c ringfence.toml                     why it is judged as it is
+  ringfence explain --device dev-a983c7f4141e -c ringfence.toml --at 2026-11-20     and why it was, on that day
   ringfence explain e330bca99c8a5256ae126a55c4c725c5")]
 pub struct Args {
     /// A host name, an address, or a JA3/JA4 fingerprint
-    #[arg(value_name = "NAME|ADDRESS|HASH")]
-    subject: String,
+    #[arg(value_name = "NAME|ADDRESS|HASH", required_unless_present = "device", conflicts_with = "device")]
+    subject: Option<String>,
+    /// Instead: a device of the store, by pseudonym, key or hardware address; needs -c
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["output", "rules"])]
+    device: Option<String>,
+    /// As things stood at this time: a date, or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = super::judge::time, requires = "device")]
+    at: Option<Timestamp>,
+    #[command(flatten)]
+    past: super::past::Args,
     /// A folder of your own rules, laid over the shipped ones
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
@@ -65,8 +80,13 @@ struct Match<'s> {
 /// # Errors
 /// [`Failure`] when rules are wrong or the answer cannot be written.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    if let Some(device) = &args.device {
+        let text = device::run(device, args.at, &args.past, terminal)?;
+        written(io::stdout().lock().write_all(text.as_bytes()))?;
+        return Ok(Exit::Fine);
+    }
     let (store, ()) = problems::both(RulesStore::load(args.rules.as_deref()), Ok(()), terminal)?;
-    let (subject, asked) = subject(&args.subject)?;
+    let (subject, asked) = subject(args.subject.as_deref().unwrap_or_default())?;
     let matches = matches(&store.set, subject, &asked);
     let notes = notes(&store.set, subject, &asked, &matches);
     let text = match args.output {

@@ -10,6 +10,8 @@ pub mod exit;
 pub mod explain;
 pub mod fields;
 pub mod generate;
+pub mod judge;
+pub mod past;
 pub mod privacy;
 pub mod problems;
 pub mod reload;
@@ -56,6 +58,7 @@ enum Command {
     Run(run::Args),
     Dissect(dissect::Args),
     Explain(explain::Args),
+    Judge(judge::Args),
     Check(check::Args),
     Reload(reload::Args),
     Acknowledge(acknowledge::Args),
@@ -83,6 +86,7 @@ impl Cli {
             Command::Run(args) => run::run(args, &terminal),
             Command::Dissect(args) => dissect::run(args, &terminal),
             Command::Explain(args) => explain::run(args, &terminal),
+            Command::Judge(args) => judge::run(args, &terminal),
             Command::Check(args) => check::run(args, &terminal),
             Command::Reload(args) => reload::run(args, &terminal),
             Command::Acknowledge(args) => acknowledge::run(args),
@@ -146,5 +150,15 @@ pub fn written(result: io::Result<()>) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::new(Exit::Output, format!("standard output: {error}"), Some("is the disk full?".to_string()))),
         Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_put_together_rightly() {
+        Cli::command().debug_assert();
     }
 }

@@ -88,7 +88,7 @@ fn names(device: &DeviceFacts, value: &str) -> bool {
 }
 
 /// Every hardware and network address is replaced. Networks (`10.1.20.0/24`) stay: they name segments.
-fn without_addresses(text: &str) -> Cow<'_, str> {
+pub fn without_addresses(text: &str) -> Cow<'_, str> {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '/' | '%' | '_');
     let mut out = String::new();
     let mut kept = 0;

@@ -16,7 +16,7 @@ impl Hub {
         let unknown: Vec<&str> = report.findings.iter().map(|f| &*f.id).filter(|id| self.ledger.get(id).is_none()).collect();
         for id in unknown {
             // What cannot be read now counts as new: it is told, which is what matters.
-            let kept = self.store.findings(Which::One(id)).map(|(kept, _)| kept).unwrap_or_default();
+            let kept = self.store.read().findings(Which::One(id)).map(|(kept, _)| kept).unwrap_or_default();
             for tracked in kept {
                 self.correlator.restore([tracked.finding.clone()]);
                 self.correlator.close(&tracked.finding.id);

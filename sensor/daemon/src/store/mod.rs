@@ -6,6 +6,7 @@
 mod audit;
 mod coverage;
 mod devices;
+mod read;
 mod row;
 mod schema;
 mod waivers;
@@ -21,17 +22,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringfence_core::correlate::Seen;
-use ringfence_core::identity::Fact;
 use ringfence_core::ledger::{Event, Tracked};
+use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::audit::{Anchors, Head, Signer, anchor};
 use crate::keys::KeyError;
-use crate::waivers::{Entry, WaiverUse};
+use crate::waivers::Entry;
 
 pub use coverage::{Counts, Covered, Piece, Watched};
 pub use devices::DaySeen;
+pub use read::{HistoryRow, Reader, Which};
 
 /// The file's name in the state directory.
 pub const FILE: &str = "ringfence.sqlite";
@@ -45,8 +47,7 @@ const ANCHORED_AT_ONCE: &[&str] = &["start", "stop"];
 /// The store.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
-    path: PathBuf,
+    reader: Reader,
     signer: Signer,
     anchors: Anchors,
     tip: audit::Tip,
@@ -84,28 +85,19 @@ pub struct Audit {
     pub detail: String,
 }
 
-/// Which findings are asked for.
-#[derive(Clone, Copy, Debug)]
-pub enum Which<'w> {
-    /// The open ones, and those whose last sign came at this time or later.
-    OpenOrSince(Timestamp),
-    /// Those of a device, by its key.
-    Of(&'w str),
-    /// One, by its id.
-    One(&'w str),
-    /// Those whose last sign came at this time or later.
-    Since(Timestamp),
-}
-
-impl Which<'_> {
-    fn condition(self) -> (&'static str, String) {
-        match self {
-            Which::OpenOrSince(at) => ("stage = 'open' OR last_seen >= ?1", at.to_string()),
-            Which::Of(key) => ("device = (SELECT id FROM devices WHERE key = ?1)", key.to_string()),
-            Which::One(id) => ("id = ?1", id.to_string()),
-            Which::Since(at) => ("last_seen >= ?1", at.to_string()),
-        }
-    }
+/// Something that happened to a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+    /// To which finding.
+    pub finding: String,
+    /// Its verdict then.
+    pub verdict: Verdict,
+    /// Its level then.
+    pub level: Level,
 }
 
 /// One write: all of it or nothing.
@@ -114,7 +106,7 @@ pub struct Changes {
     /// Findings as they are now.
     pub findings: Vec<Tracked>,
     /// What happened to which.
-    pub events: Vec<(Timestamp, Event, String)>,
+    pub events: Vec<Happened>,
     /// What was done.
     pub audit: Vec<Audit>,
     /// Waivers that commands added or changed.
@@ -157,29 +149,12 @@ impl Store {
         audit::adopt(&mut connection).map_err(fail)?;
         let tip = audit::tip(&connection).map_err(fail)?;
         let signer = Signer::open(dir).map_err(|e| StoreError { path: e.path, message: e.message, help: KeyError::HELP })?;
-        Ok(Store { connection, path, signer, anchors: Anchors::new(dir), tip })
+        Ok(Store { reader: Reader { connection, path }, signer, anchors: Anchors::new(dir), tip })
     }
 
-    /// Findings that were kept; rows that cannot be read are counted.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the table cannot be read.
-    pub fn findings(&self, which: Which<'_>) -> Result<(Vec<Tracked>, u64), StoreError> {
-        let read = || -> rusqlite::Result<(Vec<Tracked>, u64)> {
-            let (condition, value) = which.condition();
-            let mut query =
-                self.connection.prepare_cached(&format!("SELECT stage, reopened, body FROM findings WHERE {condition} ORDER BY id"))?;
-            let rows = query.query_map([value], row::read)?;
-            let (mut all, mut unreadable) = (Vec::new(), 0);
-            for row in rows {
-                match row? {
-                    Some(tracked) => all.push(tracked),
-                    None => unreadable += 1,
-                }
-            }
-            Ok((all, unreadable))
-        };
-        read().map_err(|error| error_of(&self.path, &error))
+    /// What it holds.
+    pub fn read(&self) -> &Reader {
+        &self.reader
     }
 
     /// Writes changes; they are on disk when it returns. A head of the audit log is anchored after that, never before.
@@ -187,7 +162,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing of it was written.
     pub fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
-        let written = self.transact(changes).map_err(|error| error_of(&self.path, &error))?;
+        let written = self.transact(changes).map_err(|error| error_of(&self.reader.path, &error))?;
         let at_once = changes.audit.iter().any(|a| ANCHORED_AT_ONCE.contains(&a.action));
         if let Some((tip, head)) = written {
             self.tip = tip;
@@ -197,16 +172,18 @@ impl Store {
     }
 
     fn transact(&mut self, changes: &Changes) -> rusqlite::Result<Option<(audit::Tip, Head)>> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.reader.connection.transaction()?;
         for tracked in &changes.findings {
             row::write(&transaction, tracked)?;
             waivers::write_use(&transaction, &tracked.finding)?;
             devices::write_uses(&transaction, &tracked.finding)?;
         }
-        for (at, event, id) in &changes.events {
-            let mut insert = transaction.prepare_cached("INSERT INTO history (at, finding, event) VALUES (?1, ?2, ?3)")?;
-            insert.execute(params![at.to_string(), id, event.name()])?;
+        let mut insert =
+            transaction.prepare_cached("INSERT INTO history (at, finding, event, verdict, level) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for Happened { at, event, finding, verdict, level } in &changes.events {
+            insert.execute(params![at.to_string(), finding, event.name(), verdict.name(), level.name()])?;
         }
+        drop(insert);
         changes.seen.iter().try_for_each(|seen| devices::write_seen(&transaction, seen))?;
         changes.coverage.iter().try_for_each(|piece| coverage::add(&transaction, piece))?;
         changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
@@ -220,46 +197,6 @@ impl Store {
         tell_anchor(self.anchors.tick());
     }
 
-    /// What is remembered of devices that were seen since a time, to be recalled.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the table cannot be read.
-    pub fn facts_since(&self, since: Timestamp) -> Result<Vec<Fact>, StoreError> {
-        devices::facts_since(&self.connection, since).map_err(|error| error_of(&self.path, &error))
-    }
-
-    /// Where a device was, by day, the latest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the tables cannot be read.
-    pub fn sightings(&self, device: &str, limit: u32) -> Result<Vec<DaySeen>, StoreError> {
-        devices::sightings(&self.connection, device, limit).map_err(|error| error_of(&self.path, &error))
-    }
-
-    /// What is known of the hour in which a time lies.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the tables cannot be read.
-    pub fn coverage_of(&self, at: Timestamp, segment: &str) -> Result<Piece, StoreError> {
-        coverage::of_hour(&self.connection, at, segment).map_err(|error| error_of(&self.path, &error))
-    }
-
-    /// What commands did to waivers.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the table cannot be read.
-    pub fn waivers(&self) -> Result<Vec<Entry>, StoreError> {
-        waivers::read(&self.connection).map_err(|error| error_of(&self.path, &error))
-    }
-
-    /// The latest uses of a waiver.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the table cannot be read.
-    pub fn waiver_uses(&self, waiver: &str, limit: u32) -> Result<Vec<WaiverUse>, StoreError> {
-        waivers::read_uses(&self.connection, waiver, limit).map_err(|error| error_of(&self.path, &error))
-    }
-
     /// Anchors the audit log's head, if it is not yet.
     pub fn anchor_now(&mut self) {
         tell_anchor(self.anchors.flush());
@@ -267,7 +204,7 @@ impl Store {
 
     /// Bytes on disk, the write-ahead log included.
     pub fn bytes(&self) -> u64 {
-        let size = |suffix: &str| std::fs::metadata(format!("{}{suffix}", self.path.display())).map_or(0, |m| m.len());
+        let size = |suffix: &str| std::fs::metadata(format!("{}{suffix}", self.reader.path.display())).map_or(0, |m| m.len());
         size("") + size("-wal")
     }
 }

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// Each step takes the tables from one version to the next; what was shipped never changes. A room of the store names its own tables.
-const STEPS: &[&[&str]] = &[&[FIRST], &[super::waivers::TABLES, super::audit::TABLES, super::devices::TABLES, super::coverage::TABLES]];
+const STEPS: &[&[&str]] =
+    &[&[FIRST], &[HISTORY_WITH_VERDICTS, super::waivers::TABLES, super::audit::TABLES, super::devices::TABLES, super::coverage::TABLES]];
 
 pub(crate) const FIRST: &str = "
 CREATE TABLE findings (
@@ -35,6 +36,11 @@ CREATE TABLE audit (
   action TEXT NOT NULL,
   detail TEXT NOT NULL
 ) STRICT;
+";
+
+const HISTORY_WITH_VERDICTS: &str = "
+ALTER TABLE history ADD COLUMN verdict TEXT;
+ALTER TABLE history ADD COLUMN level TEXT;
 ";
 
 /// The version that this program makes.

@@ -2,7 +2,7 @@
 
 use ringfence_core::correlate::Sighting;
 use ringfence_core::finding::{Basis, DeviceFacts, EvidenceLine, Finding, Kind, Place};
-use ringfence_core::identity::SegmentKey;
+use ringfence_core::identity::{Fact, SegmentKey};
 use ringfence_core::ledger::{Acknowledgement, Stage, Urgency};
 use ringfence_core::net::{Hop, Mac, Path as FramePath};
 use ringfence_core::policy::{Level, Verdict};
@@ -77,8 +77,13 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
     }
 }
 
+fn happened(t: &Tracked) -> Happened {
+    let finding = &t.finding;
+    Happened { at: t.changed, event: Event::Opened, finding: finding.id.clone(), verdict: finding.verdict, level: finding.level }
+}
+
 fn changes(findings: &[Tracked]) -> Changes {
-    let events = findings.iter().map(|t| (t.changed, Event::Opened, t.finding.id.clone())).collect();
+    let events = findings.iter().map(|t| happened(t)).collect();
     let audit = Audit { at: Timestamp::ZERO, by: "sensor".into(), action: "start", detail: "x".into() };
     Changes { findings: findings.to_vec(), events, audit: vec![audit], ..Changes::default() }
 }
@@ -91,7 +96,7 @@ fn what_was_written_is_read_back_exactly() {
     store.write(&changes(&kept)).expect("written");
     drop(store);
     let store = Store::open(dir.path()).expect("opens again");
-    let (found, unreadable) = store.findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read");
+    let (found, unreadable) = store.read().findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read");
     assert_eq!((&found[..], unreadable), (&kept[..], 0));
     assert!(store.bytes() > 0);
 }
@@ -104,7 +109,7 @@ fn a_later_state_replaces_the_earlier_one() {
     store.write(&changes(&[one.clone()])).expect("written");
     one.stage = Stage::Resolved;
     store.write(&changes(&[one.clone()])).expect("written");
-    assert_eq!(store.findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read").0, [one]);
+    assert_eq!(store.read().findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read").0, [one]);
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn what_cannot_be_used_is_told_with_the_remedy() {
     assert!(garbage.to_string().contains("move the file away"), "{garbage}");
     let later = tempfile::tempdir().expect("temporary folder");
     let store = Store::open(later.path()).expect("opens");
-    store.connection.pragma_update(None, "user_version", 99).expect("set");
+    store.reader.connection.pragma_update(None, "user_version", 99).expect("set");
     drop(store);
     let error = Store::open(later.path()).expect_err("made by a later version");
     assert!(error.to_string().contains("later version"), "{error}");
@@ -128,8 +133,8 @@ fn a_row_of_another_version_is_counted_and_skipped() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let mut store = Store::open(dir.path()).expect("opens");
     store.write(&changes(&[tracked("rf-1", Stage::Open), tracked("rf-2", Stage::Open)])).expect("written");
-    store.connection.execute("UPDATE findings SET stage = 'dreaming' WHERE id = 'rf-1'", []).expect("updated");
-    let (found, unreadable) = store.findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read");
+    store.reader.connection.execute("UPDATE findings SET stage = 'dreaming' WHERE id = 'rf-1'", []).expect("updated");
+    let (found, unreadable) = store.read().findings(Which::OpenOrSince(Timestamp::ZERO)).expect("read");
     assert_eq!((found.len(), unreadable), (1, 1));
 }
 
@@ -196,9 +201,10 @@ fn a_device_is_recalled_with_what_makes_it_the_same() {
     for _ in 0..2 {
         store.write(&Changes { seen: vec![seen.clone()], ..Changes::default() }).expect("written");
     }
-    assert_eq!(store.facts_since(at(0)).expect("read"), facts);
-    assert_eq!(store.facts_since(at(60_000)).expect("read"), []);
-    let days: Vec<_> = store.sightings(&device.key, 10).expect("read").into_iter().map(|d| (d.span.0.secs(), d.span.1.secs())).collect();
+    assert_eq!(store.read().facts_since(at(0)).expect("read"), facts);
+    assert_eq!(store.read().facts_since(at(60_000)).expect("read"), []);
+    let days: Vec<_> =
+        store.read().sightings(&device.key, 10).expect("read").into_iter().map(|d| (d.span.0.secs(), d.span.1.secs())).collect();
     assert_eq!(days, [(1_800_057_600, 1_800_057_610), (1_800_057_590, 1_800_057_599)], "cut at midnight, nothing twice");
 }
 
@@ -215,8 +221,8 @@ fn pieces_of_an_hour_add_up() {
     };
     store.write(&Changes { coverage: vec![piece(60, 5), piece(120, 7)], ..Changes::default() }).expect("written");
     store.write(&Changes { coverage: vec![piece(180, 1), piece(3_700, 2)], ..Changes::default() }).expect("written");
-    let hour = store.coverage_of(at(1_000), "lab").expect("read");
+    let hour = store.read().coverage_of(at(1_000), "lab").expect("read");
     assert_eq!((hour.watched[0].seconds, hour.watched[0].frames, &hour.watched[0].lost), (180.0, 13, &counts(13)));
     assert_eq!((hour.covered[0].flows, &hour.covered[0].unjudgeable), (13, &counts(3)));
-    assert_eq!(store.coverage_of(at(1_000), "office").expect("read").covered, []);
+    assert_eq!(store.read().coverage_of(at(1_000), "office").expect("read").covered, []);
 }

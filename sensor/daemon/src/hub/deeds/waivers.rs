@@ -62,7 +62,7 @@ impl Hub {
 
     pub(in crate::hub) fn waiver(&self, id: &str) -> Result<WaiverView, Refusal> {
         let held = self.held().into_iter().find(|h| h.waiver.id == id).ok_or(Refusal::Unknown)?;
-        let uses = self.store.waiver_uses(id, USES_MAX).map_err(|e| Refusal::Unavailable(e.message))?;
+        let uses = self.store.read().waiver_uses(id, USES_MAX).map_err(|e| Refusal::Unavailable(e.message))?;
         Ok(WaiverView { standing: held.standing(now(), self.loaded.config.waiver_rules), held, uses })
     }
 
