@@ -83,7 +83,7 @@ fn happened(t: &Tracked) -> Happened {
 }
 
 fn changes(findings: &[Tracked]) -> Changes {
-    let events = findings.iter().map(|t| happened(t)).collect();
+    let events = findings.iter().map(happened).collect();
     let audit = Audit { at: Timestamp::ZERO, by: "sensor".into(), action: "start", detail: "x".into() };
     Changes { findings: findings.to_vec(), events, audit: vec![audit], ..Changes::default() }
 }
