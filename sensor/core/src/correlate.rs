@@ -26,6 +26,7 @@ use crate::identity::{DeviceId, Fact, Identity, SegmentKey};
 use crate::limits::{Limit, LimitCounts};
 use crate::net::{Mac, Path};
 use crate::policy::{Policy, SegmentId};
+use crate::record::BindingSource;
 use crate::rules::{Effect, IndicatorId, RuleSet};
 use crate::time::Timestamp;
 use crate::worker::{Grain, Watch};
@@ -251,6 +252,9 @@ impl Correlator {
     }
 
     fn bound(&mut self, bound: Bound) {
+        if bound.source == BindingSource::Radius && !self.policy.radius_accounting {
+            return;
+        }
         let addr = bound.addr.or(bound.relay).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
         let segment = self.segment(bound.interface, &bound.path, addr);
         self.touched.clients.extend(bound.addr);

@@ -334,6 +334,7 @@ fn who(identity: &Identity, device: DeviceId) -> DeviceFacts {
         register: view.register.map(Into::into),
         randomised_mac: view.randomised_mac,
         behind_router: view.behind_router,
+        shared_nic: view.shared_nic,
         confidence: view.confidence,
         reasons: view.reasons,
     }

@@ -240,7 +240,7 @@ impl Identity {
             let point = Point::new(fact, mac);
             self.host(here, fact.ts).hold(point);
             // A lease is seen where the server or the relay is, which need not be where its device is.
-            if matches!(fact.source, BindingSource::Dhcp | BindingSource::DhcpRequest) {
+            if matches!(fact.source, BindingSource::Dhcp | BindingSource::Radius | BindingSource::DhcpRequest) {
                 self.host(Place { segment: None, addr }, fact.ts).hold(point);
             }
         }

@@ -117,6 +117,7 @@ pub fn tracked(n: u64) -> Tracked {
         register: Some("canary-register".into()),
         randomised_mac: false,
         behind_router: false,
+        shared_nic: false,
         confidence: 0.9,
         reasons: vec!["bound to 10.10.20.99 at the time".into()],
     };

@@ -20,6 +20,7 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
         register: None,
         randomised_mac: true,
         behind_router: false,
+        shared_nic: false,
         confidence: 0.95,
         reasons: vec!["because".into()],
     };
