@@ -7,6 +7,7 @@
 mod account;
 mod assemble;
 mod changes;
+mod devices;
 mod flows;
 mod learned;
 mod past;
@@ -36,6 +37,7 @@ use flows::FlowEntry;
 use learned::{Learned, Lesson};
 use past::Past;
 
+pub use devices::DeviceStory;
 pub use rejudge::{Rejudged, as_of, merged, rejudge};
 
 /// A structural or name sign at least this heavy proves that its server is the app's.
@@ -165,8 +167,7 @@ impl Correlator {
 
     /// The broadcast domain of a segment: made from its name, so that it is the same after a restart and under another configuration.
     fn key_of(&self, segment: SegmentId) -> SegmentKey {
-        let hash = ring::digest::digest(&ring::digest::SHA256, self.policy.segment(segment).name.as_bytes());
-        SegmentKey(hash.as_ref().first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)))
+        key_of_name(&self.policy.segment(segment).name)
     }
 
     /// The kept flow. Whose it is is asked at once when it has a sign; for a mere contact it waits until somebody wants to know.
@@ -284,4 +285,9 @@ impl Correlator {
         let span = self.presence.entry((device, segment)).or_insert((ts, ts));
         *span = (span.0.min(ts), span.1.max(ts));
     }
+}
+
+fn key_of_name(segment: &str) -> SegmentKey {
+    let hash = ring::digest::digest(&ring::digest::SHA256, segment.as_bytes());
+    SegmentKey(hash.as_ref().first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)))
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use ringfence_core::correlate::DeviceStory;
 use ringfence_core::finding::DeviceFacts;
+use ringfence_core::identity::Link;
 use ringfence_core::ledger::Tracked;
 use ringfence_core::time::Timestamp;
 
@@ -65,6 +67,24 @@ pub trait Control: Send + Sync {
     /// [`Refusal`] when it has ended already, or no reason is given.
     fn revoke_waiver(&self, by: &str, id: &str, reason: &str) -> Result<WaiverView, Refusal> {
         let _ = (by, id, reason);
+        Err(Refusal::none())
+    }
+
+    /// What is known of the device with a key, for somebody who may see it; `asked` goes into the audit log.
+    ///
+    /// # Errors
+    /// [`Refusal`] when nothing is known of it, or the daemon does not answer.
+    fn device(&self, key: &str, asked: Option<String>) -> Result<DeviceStory, Refusal> {
+        let _ = (key, asked);
+        Err(Refusal::none())
+    }
+
+    /// Joins two devices, or keeps them apart; `told` goes into the audit log.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it names no devices, has no reason, or cannot be written.
+    fn link(&self, link: Link, told: String) -> Result<Link, Refusal> {
+        let _ = (link, told);
         Err(Refusal::none())
     }
 

@@ -123,6 +123,8 @@ impl Hub {
         };
         let entries = hub.store.waivers()?;
         hub.take_up_waivers(entries);
+        let links = hub.store.links()?;
+        hub.take_up_links(links);
         let found = format!("{} findings remembered, {unreadable} not readable", hub.ledger.iter().count());
         hub.audit("start", format!("version {}, rules {}, {found}", env!("CARGO_PKG_VERSION"), hub.loaded.rules.version));
         hub.settle();

@@ -186,6 +186,14 @@ impl Control for Obedient {
         self.waiver(id)
     }
 
+    fn device(&self, key: &str, _asked: Option<String>) -> Result<DeviceStory, Refusal> {
+        story().filter(|story| story.device.key == key).ok_or(Refusal::Unknown)
+    }
+
+    fn link(&self, link: Link, _told: String) -> Result<Link, Refusal> {
+        if link.a == link.b { Err(Refusal::Invalid(vec!["it takes two devices".into()])) } else { Ok(link) }
+    }
+
     fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {
         if note == "late" {
             return Err(Refusal::Conflict("the finding is resolved".into(), "nothing to do".into()));

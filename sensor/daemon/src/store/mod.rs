@@ -4,6 +4,7 @@
 //! fails (full disk), nothing is lost as long as the process lives: the caller keeps what is pending and tries again.
 
 mod audit;
+mod links;
 mod row;
 mod schema;
 mod waivers;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringfence_core::identity::Link;
 use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
@@ -88,12 +90,14 @@ pub struct Changes {
     pub audit: Vec<Audit>,
     /// Waivers that commands added or changed.
     pub waivers: Vec<Entry>,
+    /// What operators said about who is who.
+    pub links: Vec<Link>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.findings.is_empty() && self.events.is_empty() && self.audit.is_empty() && self.waivers.is_empty()
+        self.findings.is_empty() && self.events.is_empty() && self.audit.is_empty() && self.waivers.is_empty() && self.links.is_empty()
     }
 }
 
@@ -169,6 +173,7 @@ impl Store {
             insert.execute(params![at.to_string(), id, event.name()])?;
         }
         changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
+        changes.links.iter().try_for_each(|link| links::write(&transaction, link))?;
         let head = audit::append(&transaction, &self.tip, &changes.audit, &self.signer)?;
         transaction.commit()?;
         Ok(head)
@@ -185,6 +190,14 @@ impl Store {
     /// [`StoreError`] when the table cannot be read.
     pub fn waivers(&self) -> Result<Vec<Entry>, StoreError> {
         waivers::read(&self.connection).map_err(|error| error_of(&self.path, &error))
+    }
+
+    /// What operators said about who is who, in the order of their saying.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn links(&self) -> Result<Vec<Link>, StoreError> {
+        links::read(&self.connection).map_err(|error| error_of(&self.path, &error))
     }
 
     /// The latest uses of a waiver.
