@@ -70,11 +70,11 @@ pub trait Control: Send + Sync {
         Err(Refusal::none())
     }
 
-    /// What is known of the device with a key, for somebody who may see it; `asked` goes into the audit log.
+    /// What is known of the device with a key; with `asked`, for somebody who is told who it is.
     ///
     /// # Errors
     /// [`Refusal`] when nothing is known of it, or the daemon does not answer.
-    fn device(&self, key: &str, asked: Option<String>) -> Result<DeviceStory, Refusal> {
+    fn device(&self, key: &str, asked: Option<Asked>) -> Result<DeviceStory, Refusal> {
         let _ = (key, asked);
         Err(Refusal::none())
     }
@@ -128,6 +128,17 @@ pub enum Resolution {
         /// Until when.
         until: Timestamp,
     },
+}
+
+/// Somebody asks who a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who asks.
+    pub by: String,
+    /// For which device, by pseudonym.
+    pub pseudonym: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What an operator may do.

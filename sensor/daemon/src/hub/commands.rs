@@ -13,7 +13,7 @@ use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Control, Refusal, Rejudged, ReloadReport, Resolution};
+use crate::control::{Asked, Control, Refusal, Rejudged, ReloadReport, Resolution};
 use crate::reload;
 use crate::waivers::WaiverView;
 use crate::waivers::{self, Held, Request};
@@ -88,7 +88,7 @@ impl Control for Remote {
         self.try_ask(move |hub| hub.revoke_waiver(&by, &id, &reason))
     }
 
-    fn device(&self, key: &str, asked: Option<String>) -> Result<DeviceStory, Refusal> {
+    fn device(&self, key: &str, asked: Option<Asked>) -> Result<DeviceStory, Refusal> {
         let key = key.to_string();
         self.try_ask(move |hub| hub.device(&key, asked))
     }

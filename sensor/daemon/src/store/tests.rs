@@ -1,6 +1,7 @@
 //! Written, read back, replaced; and what cannot be used is told.
 
 use ringfence_core::finding::{Basis, DeviceFacts, EvidenceLine, Finding, Kind, Place};
+use ringfence_core::identity::LinkKind;
 use ringfence_core::ledger::{Acknowledgement, Stage, Urgency};
 use ringfence_core::net::{Hop, Path};
 use ringfence_core::policy::{Level, Verdict};
@@ -130,4 +131,22 @@ fn a_row_of_another_version_is_counted_and_skipped() {
     store.connection.execute("UPDATE findings SET stage = 'dreaming' WHERE id = 'rf-1'", []).expect("updated");
     let (found, unreadable) = store.findings().expect("read");
     assert_eq!((found.len(), unreadable), (1, 1));
+}
+
+#[test]
+fn every_word_of_operators_about_devices_is_kept() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let link = |kind, reason: &str| Link {
+        kind,
+        a: "mac:00:00:5e:00:53:01".into(),
+        b: "reg:laptop-7".into(),
+        reason: reason.into(),
+        at: Timestamp::from_secs_nanos(1_790_000_000, 5_000),
+        by: "jana".into(),
+    };
+    let said = vec![link(LinkKind::Merge, "its dock"), link(LinkKind::Split, "\u{0}'; DROP TABLE links; --")];
+    let mut store = Store::open(dir.path()).expect("opened");
+    store.write(&Changes { links: said.clone(), ..Changes::default() }).expect("written");
+    drop(store);
+    assert_eq!(Store::open(dir.path()).expect("opened again").links().expect("read"), said);
 }

@@ -137,7 +137,6 @@ fn six(links: &[(usize, usize, bool, u64)]) -> (Identity, Vec<DeviceId>) {
 proptest! {
     /// Against the obvious way: of each pair the latest word counts, and what is merged is connected.
     #[test]
-    #[expect(clippy::needless_range_loop, reason = "a matrix is read by its indices")]
     fn merges_connect(links in any_links()) {
         let (identity, ids) = six(&links);
         let latest = |a: usize, b: usize| {

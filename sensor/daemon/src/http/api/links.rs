@@ -7,7 +7,7 @@ use ringfence_core::identity::{self, LinkKind, is_device_key};
 use ringfence_core::time::Timestamp;
 
 use super::text;
-use crate::control::{Refusal, Right};
+use crate::control::{Asked, Refusal, Right};
 use crate::http::problem::Problem;
 use crate::http::routes::{Answer, App, Call};
 use crate::http::wire::{DeviceHistory, Link, LinkAdd, Links, NameGiven, Stay};
@@ -28,7 +28,7 @@ pub(super) fn add(app: &App, call: &Call) -> Result<Answer, Problem> {
     let known = || Problem::bad_value(format!("`{}` is no kind of link", kind.escape_debug()), "merge or split");
     let kind = KINDS.iter().find(|(word, _)| *word == kind).map(|(_, kind)| *kind).ok_or_else(known)?;
     let (a, b) = (key_of(app, &a)?, key_of(app, &b)?);
-    let told = format!("{} and {} by {}", app.veil.device_id(&a), app.veil.device_id(&b), call.operator());
+    let told = format!("{} and {}", app.veil.device_id(&a), app.veil.device_id(&b));
     let link = identity::Link { kind, a, b, reason, at: Timestamp::ZERO, by: call.operator().to_string() };
     let done = app.context.control.link(link, told).map_err(|refusal| Problem::of(refusal, "device", "", DEVICES))?;
     Ok(Answer::json(&shown(app, call, &done)))
@@ -45,13 +45,14 @@ pub(super) fn history(app: &App, call: &Call) -> Result<Answer, Problem> {
             None => Problem::nobody(Right::Resolve),
         });
     }
-    let asked = resolves.then(|| format!("{} by {}: {}", app.veil.device_id(&key), call.operator(), app.veil.text(reason)));
+    let asked = Asked { by: call.operator().to_string(), pseudonym: app.veil.device_id(&key), reason: app.veil.text(reason).into_owned() };
+    let asked = resolves.then_some(asked);
     let unknown = |refusal: Refusal| Problem::of(refusal, "device", &call.id, DEVICES);
     let story = app.context.control.device(&key, asked).map_err(unknown)?;
     Ok(Answer::json(&told(app, call, &story, app.veil.names() || resolves)))
 }
 
-fn told<'s>(app: &App, call: &Call, story: &'s DeviceStory, named: bool) -> serde_json::Value {
+fn told(app: &App, call: &Call, story: &DeviceStory, named: bool) -> serde_json::Value {
     let status = app.context.state.status();
     let concerns = |link: &&identity::Link| story.keys.iter().any(|key| *key == link.a || *key == link.b);
     let mut device = story.device.clone();

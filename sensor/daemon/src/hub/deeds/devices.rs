@@ -5,7 +5,7 @@ use ringfence_core::identity::{LINKS_MAX, Link, LinkKind, is_device_key};
 
 use super::{Hub, text};
 use crate::clock::now;
-use crate::control::Refusal;
+use crate::control::{Asked, Refusal};
 
 impl Hub {
     /// Reads what earlier runs were told, and lets it count.
@@ -15,15 +15,22 @@ impl Hub {
     }
 
     /// What is known of a device. What was not heard of in this run is known by its findings alone.
-    pub(in crate::hub) fn device(&mut self, key: &str, asked: Option<String>) -> Result<DeviceStory, Refusal> {
+    pub(in crate::hub) fn device(&mut self, key: &str, asked: Option<Asked>) -> Result<DeviceStory, Refusal> {
         let latest = || self.ledger.iter().filter(|t| t.finding.device.key == key).max_by_key(|t| t.finding.last_seen);
         let remembered = || {
             let device = latest()?.finding.device.clone();
             Some(DeviceStory { device, stays: Vec::new(), names: Vec::new(), keys: vec![key.to_string()] })
         };
         let story = self.correlator.device(key).or_else(remembered).ok_or(Refusal::Unknown)?;
-        if let Some(asked) = asked {
-            self.audit("device-show", asked);
+        if let Some(Asked { by, pseudonym, reason }) = asked {
+            let reason = text("reason", &reason)?;
+            // Who a device is is told under the same rules as for `resolve`.
+            if self.privacy.resolve_two_persons {
+                let help = "`ringfence resolve` asks for the second one; without a reason this shows pseudonyms";
+                return Err(Refusal::Conflict("it takes two operators to learn who a device is".into(), help.into()));
+            }
+            self.within_limit(&by)?;
+            self.audit_of(&by, "device-show", format!("{pseudonym}: {reason}"));
             self.commit()?;
         }
         Ok(story)
@@ -46,7 +53,7 @@ impl Hub {
         self.changes.links.push(link.clone());
         self.status.links.push(link.clone());
         self.correlator.set_links(self.status.links.clone());
-        self.audit(action, told);
+        self.audit_of(&link.by, action, told);
         self.tick(now(), true);
         self.commit()?;
         self.show_status(true);
