@@ -73,7 +73,7 @@ struct Case {
 
 /// Scenarios in which later traffic says better who somebody was, or that a device did not merely appear: what was said before is taken
 /// back.
-const SEEN_LATER: [&str; 3] = ["designated_in_office", "docking_station", "router_200"];
+const SEEN_LATER: [&str; 4] = ["designated_in_office", "docking_station", "radius_accounting", "router_200"];
 
 fn cases() -> Vec<Case> {
     let config = Some(root().join("deploy/config/ringfence.toml"));

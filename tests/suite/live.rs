@@ -3,6 +3,7 @@
 mod audit;
 mod clients;
 mod deeds;
+mod devices;
 mod disk;
 mod ends;
 mod interfaces;

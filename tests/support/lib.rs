@@ -1,6 +1,6 @@
 //! Frame crafting, the demo office and helpers for tests that span the product crates.
 //!
-//! Layers, each standing on those before it: [`prng`]; bytes of single layers ([`frame`], [`arp`], [`nd`], [`dhcp`], [`dns`],
+//! Layers, each standing on those before it: [`prng`]; bytes of single layers ([`frame`], [`arp`], [`nd`], [`dhcp`], [`radius`], [`dns`],
 //! [`http`], [`tls`], [`quic`], [`mmtls`], [`newgetdns`], [`qq`]); conversations over a [`wire`] ([`tcp`]); files
 //! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`scenarios`], [`canary`]); masses ([`corpus`]).
 //! Beside them stands [`sensor`], which runs the product. The generators are functions of their arguments and of a seed: no
@@ -25,6 +25,7 @@ pub mod office;
 pub mod prng;
 pub mod qq;
 pub mod quic;
+pub mod radius;
 pub mod scenarios;
 pub mod seeds;
 pub mod sensor;

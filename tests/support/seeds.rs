@@ -14,7 +14,7 @@ use crate::quic::{Shape, Version};
 use crate::tcp::Conversation;
 use crate::tls::ClientHello;
 use crate::wire::Side;
-use crate::{arp, dhcp, dns, frame, http, mmtls, nd, newgetdns, office, qq, quic, root, tls};
+use crate::{arp, dhcp, dns, frame, http, mmtls, nd, newgetdns, office, qq, quic, radius, root, tls};
 
 /// One input: its target, its name, its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,7 @@ const MAKERS: &[(&str, Maker)] = &[
     ("http", http_streams),
     ("dns", dns_messages),
     ("dhcp", bindings),
+    ("radius", accounting),
     ("newgetdns", replies),
     ("rule_file", rule_files),
     ("reassembly", steps),
@@ -225,6 +226,17 @@ fn bindings(_prng: &mut Prng) -> Made {
         ("solicitation", [vec![2], nd::solicitation(local, other, mac)].concat()),
         ("advertisement", [vec![2], nd::advertisement(local, other, local, mac, true)].concat()),
     ]
+}
+
+fn accounting(_prng: &mut Prng) -> Made {
+    let session = |status| {
+        radius::request(
+            status,
+            Mac([2, 0, 0, 0, 0, 1]),
+            &[Ipv4Addr::new(192, 0, 2, 7).into(), nd::link_local(Mac([2, 0, 0, 0, 0, 1])).into()],
+        )
+    };
+    vec![("start", piece(Side::Client, &session(1))), ("stop", piece(Side::Client, &session(2)))]
 }
 
 fn replies(_prng: &mut Prng) -> Made {

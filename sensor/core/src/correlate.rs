@@ -7,6 +7,7 @@
 mod account;
 mod assemble;
 mod changes;
+mod devices;
 mod flows;
 mod learned;
 mod past;
@@ -27,6 +28,7 @@ use crate::identity::{DeviceId, Fact, Identity, SegmentKey};
 use crate::limits::{Limit, LimitCounts};
 use crate::net::{Mac, Path};
 use crate::policy::{Policy, SegmentId};
+use crate::record::BindingSource;
 use crate::rules::{Effect, IndicatorId, RuleSet};
 use crate::time::Timestamp;
 use crate::worker::{Grain, Watch};
@@ -39,6 +41,7 @@ use sightings::Sightings;
 
 pub use sightings::{Seen, Sighting};
 
+pub use devices::DeviceStory;
 pub use rejudge::{Rejudged, as_of, merged, rejudge};
 
 /// A structural or name sign at least this heavy proves that its server is the app's.
@@ -170,8 +173,7 @@ impl Correlator {
 
     /// The broadcast domain of a segment: made from its name, so that it is the same after a restart and under another configuration.
     fn key_of(&self, segment: SegmentId) -> SegmentKey {
-        let hash = ring::digest::digest(&ring::digest::SHA256, self.policy.segment(segment).name.as_bytes());
-        SegmentKey(hash.as_ref().first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)))
+        key_of_name(&self.policy.segment(segment).name)
     }
 
     /// The kept flow. Whose it is is asked at once when it has a sign; for a mere contact it waits until somebody wants to know.
@@ -262,6 +264,9 @@ impl Correlator {
     }
 
     fn bound(&mut self, bound: Bound) {
+        if bound.source == BindingSource::Radius && !self.policy.radius_accounting {
+            return;
+        }
         let addr = bound.addr.or(bound.relay).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
         let segment = self.segment(bound.interface, &bound.path, addr);
         self.touched.clients.extend(bound.addr);
@@ -292,4 +297,9 @@ impl Correlator {
         let span = self.presence.entry((device, segment)).or_insert((ts, ts));
         *span = (span.0.min(ts), span.1.max(ts));
     }
+}
+
+fn key_of_name(segment: &str) -> SegmentKey {
+    let hash = ring::digest::digest(&ring::digest::SHA256, segment.as_bytes());
+    SegmentKey(hash.as_ref().first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)))
 }

@@ -53,6 +53,8 @@ pub struct DeviceFacts {
     pub randomised_mac: bool,
     /// Seen through a router.
     pub behind_router: bool,
+    /// Several devices use its NIC in turn.
+    pub shared_nic: bool,
     /// How sure the identity is, in [0, 1].
     pub confidence: f64,
     /// Why.

@@ -28,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http", http),
     ("dns", dns),
     ("dhcp", dhcp),
+    ("radius", radius),
     ("newgetdns", newgetdns),
     ("rule_file", rule_file),
     ("reassembly", reassembly),
@@ -77,6 +78,11 @@ pub fn dhcp(data: &[u8]) {
         1 => dialogue::message(find("arp"), Carrier::Arp, rest),
         _ => dialogue::message(find("nd"), Carrier::Icmp6, rest),
     }
+}
+
+/// RADIUS accounting.
+pub fn radius(data: &[u8]) {
+    dialogue::datagrams(&[find("radius")], data);
 }
 
 /// A reply of the app's own name service, compressed or not.

@@ -41,6 +41,8 @@ pub struct Answer<'a> {
 pub enum BindingSource {
     /// A DHCP server's acknowledgement (RFC 2131, RFC 8415).
     Dhcp,
+    /// A switch's or access point's accounting (RFC 2866).
+    Radius,
     /// A DHCP client's request.
     DhcpRequest,
     /// Neighbour discovery (RFC 4861).
@@ -57,8 +59,9 @@ pub enum BindingSource {
 
 impl BindingSource {
     /// Every source, the best first.
-    pub const ALL: [BindingSource; 7] = [
+    pub const ALL: [BindingSource; 8] = [
         BindingSource::Dhcp,
+        BindingSource::Radius,
         BindingSource::DhcpRequest,
         BindingSource::Nd,
         BindingSource::Arp,
@@ -71,6 +74,7 @@ impl BindingSource {
     pub const fn name(self) -> &'static str {
         match self {
             BindingSource::Dhcp => "dhcp",
+            BindingSource::Radius => "radius",
             BindingSource::DhcpRequest => "dhcp-request",
             BindingSource::Nd => "nd",
             BindingSource::Arp => "arp",

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use ringfence_core::correlate::DeviceStory;
 use ringfence_core::finding::DeviceFacts;
+use ringfence_core::identity::Link;
 use ringfence_core::ledger::Tracked;
 use ringfence_core::time::Timestamp;
 
@@ -68,6 +70,24 @@ pub trait Control: Send + Sync {
         Err(Refusal::none())
     }
 
+    /// What is known of the device with a key; with `asked`, for somebody who is told who it is.
+    ///
+    /// # Errors
+    /// [`Refusal`] when nothing is known of it, or the daemon does not answer.
+    fn device(&self, key: &str, asked: Option<Asked>) -> Result<DeviceStory, Refusal> {
+        let _ = (key, asked);
+        Err(Refusal::none())
+    }
+
+    /// Joins two devices, or keeps them apart; `told` goes into the audit log.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it names no devices, has no reason, or cannot be written.
+    fn link(&self, link: Link, told: String) -> Result<Link, Refusal> {
+        let _ = (link, told);
+        Err(Refusal::none())
+    }
+
     /// Notes that somebody takes care of a finding.
     ///
     /// # Errors
@@ -108,6 +128,17 @@ pub enum Resolution {
         /// Until when.
         until: Timestamp,
     },
+}
+
+/// Somebody asks who a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who asks.
+    pub by: String,
+    /// For which device, by pseudonym.
+    pub pseudonym: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What an operator may do.

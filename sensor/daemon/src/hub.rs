@@ -132,6 +132,8 @@ impl Hub {
         };
         let entries = hub.store.read().waivers()?;
         hub.take_up_waivers(entries);
+        let links = hub.store.read().links()?;
+        hub.take_up_links(links);
         let found = format!("{} findings remembered, {unreadable} not readable", hub.ledger.iter().count());
         hub.audit("start", format!("version {}, rules {}, {found}", env!("CARGO_PKG_VERSION"), hub.loaded.rules.version));
         hub.settle();

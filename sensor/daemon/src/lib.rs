@@ -25,4 +25,5 @@ pub mod rules_store;
 pub mod sandbox;
 pub mod state;
 pub mod store;
+pub mod vendor;
 pub mod waivers;

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::waivers::WaiverView;
 use dashmap::DashMap;
+use ringfence_core::identity::Link;
 use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::time::Timestamp;
 
@@ -68,6 +69,8 @@ pub struct Status {
     pub reloads: Reloads,
     /// Waivers as they stand, those of the files first.
     pub waivers: Vec<Arc<WaiverView>>,
+    /// What operators said about who is who, in the order of their saying.
+    pub links: Vec<Link>,
     /// Interfaces, one row for each of their rings.
     pub rings: Vec<Ring>,
     /// Segments: configured ones, then derived ones.

@@ -8,6 +8,7 @@ mod guest_to_sensitive;
 mod ipv6_only;
 mod mac_rotation;
 mod nat_three;
+mod radius_accounting;
 mod reused_address;
 mod rotation_denied;
 mod router_200;
@@ -37,7 +38,7 @@ pub struct Scenario {
 }
 
 /// Every story.
-pub static SCENARIOS: [Scenario; 15] = [
+pub static SCENARIOS: [Scenario; 16] = [
     Scenario { name: "designated_in_office", tell: designated_in_office::tell },
     Scenario { name: "dhcp_relay", tell: dhcp_relay::tell },
     Scenario { name: "dhcp_renewal", tell: dhcp_renewal::tell },
@@ -46,6 +47,7 @@ pub static SCENARIOS: [Scenario; 15] = [
     Scenario { name: "ipv6_only", tell: ipv6_only::tell },
     Scenario { name: "mac_rotation", tell: mac_rotation::tell },
     Scenario { name: "nat_three", tell: nat_three::tell },
+    Scenario { name: "radius_accounting", tell: radius_accounting::tell },
     Scenario { name: "reused_address", tell: reused_address::tell },
     Scenario { name: "rotation_denied", tell: rotation_denied::tell },
     Scenario { name: "router_200", tell: router_200::tell },

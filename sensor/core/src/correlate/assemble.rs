@@ -160,7 +160,8 @@ impl Correlator {
         work_service: Option<Timestamp>,
         report: &mut Report,
     ) {
-        let (floor, floor_confidence) = self.past.sureness(&who.key, &subject.app, subject.surface);
+        let keys = self.identity.all_keys(&who.key);
+        let (floor, floor_confidence) = self.past.sureness(&keys, &subject.app, subject.surface);
         let level = account.scale.level();
         if level == Level::None && subject.surface.is_some() {
             return;
@@ -174,7 +175,7 @@ impl Correlator {
                 level,
                 segment: *segment,
                 device: who.register.as_deref(),
-                device_keys: std::slice::from_ref(&who.key),
+                device_keys: &keys,
                 first_seen: first,
                 last_seen: last,
                 exposure: self.exposure(who, own, &subject.app, *segment, last),
@@ -189,13 +190,14 @@ impl Correlator {
 
     /// A device that is separate, or has used an app lately, and appears where it should not, silent or not.
     fn judge_presence(&self, who: &DeviceFacts, group: &Group, own: &Accounts, report: &mut Report) {
+        let keys = self.identity.all_keys(&who.key);
         for (segment, (first, last)) in &group.places {
             let used_here = |a: &Account| a.scale.level() > Level::None && a.segments.contains_key(segment);
             if own.iter().any(|(s, a)| s.surface.is_some() && used_here(a)) {
                 continue;
             }
             let now = own.keys().filter(|s| s.surface.is_some()).map(|s| &*s.app);
-            let apps: BTreeSet<&str> = now.chain(self.past.confirmed(&who.key).map(|(app, ..)| app)).collect();
+            let apps: BTreeSet<&str> = now.chain(self.past.confirmed(&keys).map(|(app, ..)| app)).collect();
             let exposed = apps.into_iter().filter_map(|app| self.exposure(who, own, app, *segment, *last).map(|at| (at, app)));
             let exposed = exposed.max_by_key(|(at, _)| *at);
             let subject = Subject { app: exposed.map_or(NO_APP, |(_, app)| app).into(), surface: None };
@@ -205,7 +207,7 @@ impl Correlator {
                 level: Level::None,
                 segment: *segment,
                 device: who.register.as_deref(),
-                device_keys: std::slice::from_ref(&who.key),
+                device_keys: &keys,
                 first_seen: *first,
                 last_seen: *last,
                 exposure: exposed.map(|(at, _)| at),
@@ -226,7 +228,8 @@ impl Correlator {
         let here = &*self.policy.segment(segment).name;
         let now = own.iter().filter(|(s, a)| *s.app == *app && a.scale.level() == Level::Confirmed);
         let now = now.flat_map(|(_, a)| a.segments.iter().filter(|(id, _)| **id != segment)).filter_map(|(_, usage)| usage.span);
-        let past = self.past.confirmed(&who.key).filter(|(a, place, _)| *a == app && *place != here).map(|(.., span)| span);
+        let keys = self.identity.all_keys(&who.key);
+        let past = self.past.confirmed(&keys).filter(|(a, place, _)| *a == app && *place != here).map(|(.., span)| span);
         now.chain(past).filter(|(first, _)| *first <= until).map(|(_, last)| last.min(until)).max()
     }
 
@@ -334,6 +337,7 @@ pub(super) fn who(identity: &Identity, device: DeviceId) -> DeviceFacts {
         register: view.register.map(Into::into),
         randomised_mac: view.randomised_mac,
         behind_router: view.behind_router,
+        shared_nic: view.shared_nic,
         confidence: view.confidence,
         reasons: view.reasons,
     }

@@ -67,19 +67,19 @@ impl Past {
         self.findings.get(id)
     }
 
-    fn of_device(&self, key: &str) -> impl Iterator<Item = &Finding> {
-        self.of.get(key).into_iter().flatten().filter_map(|id| self.findings.get(id))
+    fn of_device(&self, keys: &[String]) -> impl Iterator<Item = &Finding> {
+        keys.iter().filter_map(|key| self.of.get(key)).flatten().filter_map(|id| self.findings.get(id))
     }
 
-    /// How sure it has been that this device uses this app.
-    pub(super) fn sureness(&self, key: &str, app: &str, surface: Option<Surface>) -> (Level, f64) {
-        let same = self.of_device(key).filter(|f| f.app == app && f.surface == surface && !self.closed.contains(&f.id));
+    /// How sure it has been that a device with these keys uses this app.
+    pub(super) fn sureness(&self, keys: &[String], app: &str, surface: Option<Surface>) -> (Level, f64) {
+        let same = self.of_device(keys).filter(|f| f.app == app && f.surface == surface && !self.closed.contains(&f.id));
         same.fold((Level::None, 0.0), |(level, confidence), f| (level.max(f.level), confidence.max(f.confidence)))
     }
 
     /// Apps that this device has used for sure, with the segment and the span.
-    pub(super) fn confirmed(&self, key: &str) -> impl Iterator<Item = (&str, &str, (Timestamp, Timestamp))> {
-        let sure = self.of_device(key).filter(|f| f.level == Level::Confirmed && f.surface.is_some());
+    pub(super) fn confirmed(&self, keys: &[String]) -> impl Iterator<Item = (&str, &str, (Timestamp, Timestamp))> {
+        let sure = self.of_device(keys).filter(|f| f.level == Level::Confirmed && f.surface.is_some());
         sure.map(|f| (&*f.app, &*f.segment, (f.first_seen, f.last_seen)))
     }
 

@@ -33,6 +33,7 @@ pub mod newgetdns;
 mod preamble;
 pub mod qq;
 pub mod quic;
+mod radius;
 pub mod server_hello;
 pub mod tls;
 
@@ -178,6 +179,7 @@ pub static DISSECTORS: &[&DissectorDef] = &[
     &quic::QUIC,
     &dtls::DTLS,
     &dhcp6::DHCP6,
+    &radius::RADIUS,
     &arp::ARP,
     &nd::ND,
     &preamble::PREAMBLE,

@@ -87,16 +87,27 @@ fn recognises(def: &DissectorDef, pieces: &[Piece<'_>]) -> bool {
     false
 }
 
+/// Ports of dissectors that look at them.
+const PORTS: &[(&str, u16)] = &[("dhcp6", 547), ("radius", 1813)];
+
+fn datagram<'a>(def: &DissectorDef, piece: &Piece<'a>) -> Input<'a> {
+    let mut input = input(Carrier::Udp, piece.direction, piece.bytes);
+    if let Some((_, port)) = PORTS.iter().find(|(name, _)| *name == def.name) {
+        let server = if piece.direction == Direction::Forward { &mut input.dst } else { &mut input.src };
+        server.port = *port;
+    }
+    input
+}
+
 /// Datagrams: each to the dissector that recognised the first of them.
 pub(super) fn datagrams(defs: &[&'static DissectorDef], data: &[u8]) {
     let mut bound: Option<Reading> = None;
     for piece in pieces(data) {
-        let input = input(Carrier::Udp, piece.direction, piece.bytes);
         if bound.is_none() {
-            bound = defs.iter().find(|def| (def.probe)(&input) == Probe::Match).map(|def| Reading::new(def));
+            bound = defs.iter().find(|def| (def.probe)(&datagram(def, &piece)) == Probe::Match).map(|def| Reading::new(def));
         }
         let Some(reading) = &mut bound else { continue };
-        if matches!(reading.read(&input), Progress::FlowDone | Progress::HandOver { .. }) {
+        if matches!(reading.read(&datagram(reading.notes.def, &piece)), Progress::FlowDone | Progress::HandOver { .. }) {
             bound = None;
         }
     }

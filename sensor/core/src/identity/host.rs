@@ -56,9 +56,9 @@ impl Point {
         Point { ts: fact.ts, mac, source: fact.source, until, released: fact.released, relayed: fact.relay.is_some() }
     }
 
-    /// A server's word, ARP and ND bind; what a client asks for and what names imply counts only where nothing else is known.
+    /// A server's word, accounting, ARP and ND bind; what a client asks for and what names imply counts only where nothing else is known.
     const fn is_strong(&self) -> bool {
-        matches!(self.source, BindingSource::Dhcp | BindingSource::Nd | BindingSource::Arp)
+        matches!(self.source, BindingSource::Dhcp | BindingSource::Radius | BindingSource::Nd | BindingSource::Arp)
     }
 
     fn same_slot(&self, other: &Point) -> bool {
@@ -172,7 +172,7 @@ fn holder_in(points: &[Point], ts: Timestamp) -> Option<Point> {
     let after = points.get(at);
     // Between two statements of the same MAC it had the address all the time.
     let bracketed = |p: &&Point| ts <= p.until || after.is_some_and(|next| next.mac == p.mac);
-    let begins = |p: &Point| matches!(p.source, BindingSource::Dhcp | BindingSource::DhcpRequest) && !p.released;
+    let begins = |p: &Point| matches!(p.source, BindingSource::Dhcp | BindingSource::Radius | BindingSource::DhcpRequest) && !p.released;
     let reaches = |p: &&Point| !begins(p) && p.ts.since(ts) <= REACHES_BACK;
     before.filter(bracketed).or_else(|| after.filter(reaches)).copied()
 }

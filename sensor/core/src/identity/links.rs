@@ -157,7 +157,7 @@ fn pair(a: Key, b: Key) -> (Key, Key) {
     (a.min(b), a.max(b))
 }
 
-fn parse(text: &str, register: &Register) -> Option<Key> {
+pub fn parse(text: &str, register: &Register) -> Option<Key> {
     let (kind, rest) = text.split_once(':')?;
     match kind {
         "reg" => register.by_id(rest).map(Key::Register),

@@ -241,7 +241,7 @@ impl Identity {
             let point = Point::new(fact, mac);
             self.host(here, fact.ts).hold(point);
             // A lease is seen where the server or the relay is, which need not be where its device is.
-            if matches!(fact.source, BindingSource::Dhcp | BindingSource::DhcpRequest) {
+            if matches!(fact.source, BindingSource::Dhcp | BindingSource::Radius | BindingSource::DhcpRequest) {
                 self.host(Place { segment: None, addr }, fact.ts).hold(point);
             }
         }
@@ -292,6 +292,22 @@ impl Identity {
     /// The device behind a handle.
     pub fn view(&self, id: DeviceId) -> DeviceView {
         view::view(self, &self.resolve(id))
+    }
+
+    /// The handle of the device with a key; `None` when nothing was heard of it.
+    pub fn find(&self, key: &str) -> Option<DeviceId> {
+        let key = links::parse(key, &self.register)?;
+        self.anchor(self.joined(self.stands_for(key)))
+    }
+
+    /// All keys of the device with a key: several where an operator joined devices.
+    pub fn all_keys(&self, key: &str) -> Vec<String> {
+        let head = links::parse(key, &self.register).filter(|_| !self.links.all().is_empty());
+        let mut keys: Vec<String> = head.into_iter().flat_map(|k| self.keys_of(self.joined(k))).map(|k| self.key_text(k)).collect();
+        if !keys.iter().any(|k| k == key) {
+            keys.push(key.to_owned());
+        }
+        keys
     }
 
     /// The register's entry for the device behind a handle.

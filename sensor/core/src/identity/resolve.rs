@@ -90,7 +90,7 @@ impl Identity {
     }
 
     /// The device that a key in a link is, without the links.
-    fn stands_for(&self, key: Key) -> Key {
+    pub(super) fn stands_for(&self, key: Key) -> Key {
         match key {
             Key::Mac(mac) => self.own_device_of_mac(mac),
             Key::Tenant(mac, tenant) => self.tenant_key(mac, tenant),

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0.99 | a MAC in the register |
 //! | 0.95 | a lease ties MAC and address |
-//! | 0.90 | ARP or neighbour discovery does; a registered address |
+//! | 0.90 | RADIUS accounting, ARP or neighbour discovery does; a registered address |
 //! | 0.85 | a name service, or the client's own request for a lease |
 //! | 0.80 | only frames with its MAC |
 //! | 0.75 | at most, where MACs were joined by host name |
@@ -136,7 +136,10 @@ pub fn addresses(identity: &Identity, resolved: &Resolved, members: &BTreeSet<Ma
 
 /// Places beyond a router where leased addresses of a station were seen: the lease is seen where the server or the relay is.
 fn routed(identity: &Identity, key: Key, station: &Station, held: &BTreeSet<IpAddr>) -> Vec<(IpAddr, Place)> {
-    let leased = station.bound.iter().filter(|((_, addr), b)| held.contains(addr) && b.sources.contains(&BindingSource::Dhcp));
+    let leased = station
+        .bound
+        .iter()
+        .filter(|((_, addr), b)| held.contains(addr) && [BindingSource::Dhcp, BindingSource::Radius].iter().any(|s| b.sources.contains(s)));
     let places = leased.flat_map(|((_, addr), _)| {
         let segments = identity.located.get(addr).into_iter().flatten();
         segments.map(move |segment| (*addr, Place { segment: Some(*segment), addr: *addr }))
@@ -286,6 +289,7 @@ fn binding(identity: &Identity, members: &BTreeSet<Mac>) -> (f64, &'static str) 
     let sources = stations(identity, members).flat_map(|(_, s)| s.bound.values()).flat_map(|b| b.sources.iter()).min();
     match sources {
         Some(BindingSource::Dhcp) => (0.95, "a DHCP lease ties its MAC to an address"),
+        Some(BindingSource::Radius) => (0.90, "RADIUS accounting ties its MAC to an address"),
         Some(BindingSource::Nd) => (0.90, "neighbour discovery ties its MAC to an address"),
         Some(BindingSource::Arp) => (0.90, "ARP ties its MAC to an address"),
         Some(BindingSource::DhcpRequest) => (0.85, "its own DHCP request ties its MAC to an address"),

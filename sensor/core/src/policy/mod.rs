@@ -50,6 +50,8 @@ pub struct Policy {
     pub work_prefixes: Vec<Prefix>,
     /// Local DNS suffixes, stripped from names before matching.
     pub local_suffixes: Vec<String>,
+    /// What RADIUS accounting says about devices counts.
+    pub radius_accounting: bool,
     configured: bool,
 }
 
@@ -65,6 +67,7 @@ impl Default for Policy {
             work_names: Vec::new(),
             work_prefixes: Vec::new(),
             local_suffixes: Vec::new(),
+            radius_accounting: false,
             configured: false,
         }
     }

@@ -4,6 +4,7 @@ pub mod acknowledge;
 pub mod audit;
 pub mod check;
 pub mod client;
+pub mod device;
 pub mod dissect;
 pub mod doctor;
 pub mod exit;
@@ -63,6 +64,7 @@ enum Command {
     Reload(reload::Args),
     Acknowledge(acknowledge::Args),
     Waiver(waiver::Args),
+    Device(device::Args),
     Top(top::Args),
     Doctor(doctor::Args),
     Audit(audit::Args),
@@ -91,6 +93,7 @@ impl Cli {
             Command::Reload(args) => reload::run(args, &terminal),
             Command::Acknowledge(args) => acknowledge::run(args),
             Command::Waiver(args) => waiver::run(args, &terminal),
+            Command::Device(args) => device::run(args, &terminal),
             Command::Top(args) => top::run(args, &terminal),
             Command::Doctor(args) => doctor::run(args, &terminal),
             Command::Audit(args) => audit::run(args, &terminal),

@@ -29,6 +29,7 @@ const WAIVER: &str = "[[waiver]]";
 const CAPTURE: &str = "[capture]";
 const HTTP: &str = "[http]";
 const OPERATOR: &str = "[operators.NAME]";
+const IDENTITY: &str = "[identity]";
 const STATE: &str = "[state]";
 const FINDINGS: &str = "[findings]";
 const ALARMS: &str = "[alarms]";
@@ -101,6 +102,7 @@ pub static KEYS: &[Key] = &[
     key(HTTP, "identities", "true or false", "false", "Serve plain addresses and names instead of pseudonyms."),
     key(OPERATOR, "token_file", "path", "required", "A file with the token of this person alone; reading needs none where [http] has none, doing something always does."),
     key(OPERATOR, "may", "acknowledge, waivers, devices, resolve, erase", "required", "What this person may do."),
+    key(IDENTITY, "radius_accounting", "true or false", "false", "Learn from RADIUS accounting on the wire which MAC has which address. User names are not read."),
     key(STATE, "dir", "path", "/var/lib/ringfence", "Where findings, the audit log and the site key are kept."),
     key(STATE, "user", "user name", "ringfence", "Whom it becomes when it was started as root; empty to stay."),
     key(STATE, "sandbox", "true or false", "true", "Confine itself with Landlock and seccomp once it runs."),

@@ -213,6 +213,7 @@ impl<'d> Draft<'d> {
         policy.work_names = settings.work_names;
         policy.work_prefixes = settings.work_prefixes;
         policy.local_suffixes = settings.local_suffixes;
+        policy.radius_accounting = settings.radius_accounting;
         policy.segments = segments::resolve(self.segments);
         policy.register = devices::resolve(self.devices, &policy.segments);
         policy.lines = policy::resolve(self.lines, &policy.segments, apps);

@@ -21,6 +21,7 @@ pub(super) struct Settings {
     pub(super) work_names: Vec<String>,
     pub(super) work_prefixes: Vec<Prefix>,
     pub(super) local_suffixes: Vec<String>,
+    pub(super) radius_accounting: bool,
 }
 
 impl Default for Settings {
@@ -32,6 +33,7 @@ impl Default for Settings {
             work_names: Vec::new(),
             work_prefixes: Vec::new(),
             local_suffixes: Vec::new(),
+            radius_accounting: false,
         }
     }
 }
@@ -49,7 +51,7 @@ pub(super) struct Draft<'d> {
 
 /// Reads `[policy]`.
 pub(super) fn read<'d>(root: &Section<'d>, lines: &mut Vec<Draft<'d>>) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings { radius_accounting: identity(root), ..Settings::default() };
     let Some(section) = root.section("policy") else { return settings };
     if let Some(days) = days(&section, "exposure_days") {
         settings.exposure = Duration::from_secs(days * DAY_SECS);
@@ -76,6 +78,14 @@ pub(super) fn read<'d>(root: &Section<'d>, lines: &mut Vec<Draft<'d>>) -> Settin
     lines.extend(section.sections("line").into_iter().map(line));
     section.finish();
     settings
+}
+
+/// `[identity]`: where devices are learned from.
+fn identity(root: &Section<'_>) -> bool {
+    let Some(section) = root.section("identity") else { return false };
+    let radius = section.flag("radius_accounting").is_some_and(|f| f.value);
+    section.finish();
+    radius
 }
 
 fn line(section: Section<'_>) -> Draft<'_> {

@@ -478,7 +478,11 @@ fn names_of_apps_are_free_when_no_rules_are_known() {
 #[test]
 fn the_readers_know_exactly_the_declared_keys() {
     let places = [
-        ("ringfence.toml", "", "segments, policy, device, waiver, capture, http, operators, state, findings, alarms, privacy, retention, "),
+        (
+            "ringfence.toml",
+            "",
+            "segments, policy, device, waiver, capture, http, operators, identity, state, findings, alarms, privacy, retention, ",
+        ),
         ("[segments.NAME]", "[segments.a]\n", ""),
         ("[policy]", "[policy]\n", ""),
         ("[policy.min_level]", "[policy.min_level]\n", ""),
@@ -490,6 +494,7 @@ fn the_readers_know_exactly_the_declared_keys() {
         ("[operators.NAME]", "[operators.a]\n", ""),
         ("[state]", "[state]\n", ""),
         ("[findings]", "[findings]\n", ""),
+        ("[identity]", "[identity]\n", ""),
         ("[alarms]", "[alarms]\n", ""),
         ("[privacy]", "[privacy]\n", ""),
         ("[retention]", "[retention]\n", ""),

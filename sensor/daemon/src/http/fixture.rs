@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ringfence_core::correlate::DeviceStory;
 use ringfence_core::finding::{Basis, DeviceFacts, EvidenceLine, Finding, Kind, Place};
+use ringfence_core::identity::{Link, LinkKind, NameGiven, SegmentKey, Stay};
 use ringfence_core::ledger::{Event, Stage, Tracked};
 use ringfence_core::net::{Mac, Path};
 use ringfence_core::policy::{Level, Revoked, Verdict, Waiver};
+use ringfence_core::record::BindingSource;
 use ringfence_core::rules::Surface;
 use ringfence_core::spans::Spans;
 use ringfence_core::time::Timestamp;
@@ -61,6 +64,7 @@ pub fn filled() -> State {
         alarms: vec![alarm],
         events: BTreeMap::from([(Event::Opened, 30)]),
         waivers: waivers().into_iter().map(Arc::new).collect(),
+        links: links(),
         ..Status::default()
     });
     state
@@ -105,6 +109,32 @@ pub fn waivers() -> Vec<WaiverView> {
     ]
 }
 
+/// The devices of the findings, each with a stay, a name and a link.
+pub fn stories() -> Vec<DeviceStory> {
+    let story = |n| {
+        let finding = tracked(n).finding;
+        let addr = "10.10.20.99".parse().expect("an address");
+        let (first, last) = (finding.first_seen, finding.last_seen);
+        let stay = Stay { addr, segment: SegmentKey(1), first, last, sources: vec![BindingSource::Dhcp] };
+        let name = NameGiven { source: BindingSource::Dhcp, name: "canary-name".into() };
+        DeviceStory {
+            keys: vec![finding.device.key.clone()],
+            device: finding.device,
+            stays: vec![(Some("lab".into()), stay)],
+            names: vec![name],
+        }
+    };
+    (0..10).map(story).collect()
+}
+
+/// What an operator, whose name and reason are canaries, said about two devices of the findings.
+pub fn links() -> Vec<Link> {
+    let key = |n| tracked(n).finding.device.key;
+    let at = Timestamp::from_secs_nanos(1_790_000_000, 0);
+    let link = |kind, a, b| Link { kind, a: key(a), b: key(b), reason: "canary-trip".into(), at, by: "canary-approver".into() };
+    vec![link(LinkKind::Merge, 0, 1), link(LinkKind::Split, 2, 3)]
+}
+
 /// The `n`th finding; findings with the same `n % 10` are of one device.
 pub fn tracked(n: u64) -> Tracked {
     let at = Timestamp::from_secs_nanos(1_795_434_420 + n, 0);
@@ -117,6 +147,7 @@ pub fn tracked(n: u64) -> Tracked {
         register: Some("canary-register".into()),
         randomised_mac: false,
         behind_router: false,
+        shared_nic: false,
         confidence: 0.9,
         reasons: vec!["bound to 10.10.20.99 at the time".into()],
     };

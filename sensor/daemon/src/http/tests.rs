@@ -13,14 +13,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ringfence_core::correlate::DeviceStory;
 use ringfence_core::finding::DeviceFacts;
+use ringfence_core::identity::Link;
 use ringfence_core::ledger::{Acknowledgement, Tracked};
 
-use super::fixture::{IDENTITIES, filled, tracked, waivers};
+use super::fixture::{IDENTITIES, filled, stories, tracked, waivers};
 use super::routes::Route;
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;
-use crate::control::{Refusal, Resolution, Right};
+use crate::control::{Asked, Refusal, Resolution, Right};
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{State, Status};
@@ -41,6 +43,7 @@ const BODIES: &[(&str, &str)] = &[
     ),
     ("/api/v1/waivers/{id}/renew", r#"{"id": "W-2", "approver": "a", "reason": "r", "end": "2026-12-31"}"#),
     ("/api/v1/waivers/{id}/revoke", r#"{"reason": "over"}"#),
+    ("/api/v1/links", r#"{"kind": "split", "a": "mac:00:00:5e:00:53:90", "b": "mac:00:00:5e:00:53:91", "reason": "r"}"#),
     ("/api/v1/resolve", r#"{"pseudonym": "dev-0123456789ab", "reason": "test"}"#),
 ];
 
@@ -184,6 +187,14 @@ impl Control for Obedient {
 
     fn revoke_waiver(&self, _by: &str, id: &str, _reason: &str) -> Result<WaiverView, Refusal> {
         self.waiver(id)
+    }
+
+    fn device(&self, key: &str, _asked: Option<Asked>) -> Result<DeviceStory, Refusal> {
+        stories().into_iter().find(|story| story.device.key == key).ok_or(Refusal::Unknown)
+    }
+
+    fn link(&self, link: Link, _told: String) -> Result<Link, Refusal> {
+        if link.a == link.b { Err(Refusal::Invalid(vec!["it takes two devices".into()])) } else { Ok(link) }
     }
 
     fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {

@@ -57,7 +57,6 @@ impl Veil {
                 _ => self.hide(reason),
             }
         }
-        shown.device.reasons.iter_mut().for_each(|r| self.hide(r));
         shown.fingerprints.iter_mut().for_each(|(_, value)| self.hide(value));
         for line in &mut shown.evidence {
             if names(&finding.device, &line.value) {
@@ -65,9 +64,14 @@ impl Veil {
             }
             self.hide(&mut line.value);
         }
-        let device = &mut shown.device;
-        (device.key, device.mac, device.addresses, device.name, device.register) = (String::new(), None, Vec::new(), None, None);
+        self.device(&mut shown.device);
         shown
+    }
+
+    /// Takes away what tells who a device is; its id stays.
+    pub fn device(&self, device: &mut DeviceFacts) {
+        device.reasons.iter_mut().for_each(|r| *r = without_addresses(r).into_owned());
+        (device.key, device.mac, device.addresses, device.name, device.register) = (String::new(), None, Vec::new(), None, None);
     }
 
     /// A text as it may be shown: without addresses.

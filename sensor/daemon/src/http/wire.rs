@@ -395,6 +395,85 @@ pub struct WaiverRevoke {
     pub reason: String,
 }
 
+/// A device over time.
+#[derive(Serialize, ToSchema)]
+pub struct DeviceHistory<'f> {
+    /// What it is now.
+    pub(crate) device: Device<'f>,
+    /// Its key, `mac:...`, `reg:...` or `addr:...`; only where identities are shown.
+    pub key: Option<&'f str>,
+    /// Where it was when, by the time of its beginning.
+    pub stays: Vec<Stay<'f>>,
+    /// Names, the best source first.
+    pub names: Vec<NameGiven<'f>>,
+    /// What operators said about it.
+    pub links: Vec<Link>,
+}
+
+/// Time that a device spent at an address.
+#[derive(Serialize, ToSchema)]
+pub struct Stay<'f> {
+    /// The segment; absent where it is configured no longer.
+    pub segment: Option<&'f str>,
+    /// The address; only where identities are shown.
+    pub address: Option<String>,
+    /// `ipv4` or `ipv6`.
+    pub family: &'static str,
+    /// When it was first heard of there, RFC 3339.
+    pub first_seen: String,
+    /// And last, RFC 3339.
+    pub last_seen: String,
+    /// How that is known, the best first: `dhcp`, `radius`, `dhcp-request`, `nd`, `arp` ...; empty where only its frames show it.
+    pub sources: Vec<&'static str>,
+}
+
+/// A name and who said it.
+#[derive(Serialize, ToSchema)]
+pub struct NameGiven<'f> {
+    /// How it was learned.
+    pub source: &'static str,
+    /// The name; only where identities are shown.
+    pub name: Option<&'f str>,
+}
+
+/// An operator's word about two devices.
+#[derive(Serialize, ToSchema)]
+pub struct Link {
+    /// `merge`: they are one. `split`: nothing but a later merge makes them one.
+    pub kind: &'static str,
+    /// One device.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// When it was said, RFC 3339.
+    pub at: String,
+    /// Who said it; for operators with the right `devices`.
+    pub by: Option<String>,
+    /// Why; for operators with the right `devices`.
+    pub reason: Option<String>,
+}
+
+/// What operators said about who is who.
+#[derive(Serialize, ToSchema)]
+pub struct Links {
+    /// The latest first.
+    pub links: Vec<Link>,
+}
+
+/// Two devices to be joined, or to be kept apart.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkAdd {
+    /// `merge` or `split`.
+    pub kind: String,
+    /// A device: `dev-...` of one that has findings, or its key, such as `mac:02:00:5e:10:00:01` or `reg:laptop-7`.
+    pub a: String,
+    /// Another one.
+    pub b: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// Something that keeps the sensor from seeing, or from telling.
 #[derive(Serialize, ToSchema)]
 pub struct Alarm {

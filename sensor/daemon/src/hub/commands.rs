@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use ringfence_core::correlate::DeviceStory;
 use ringfence_core::finding::Finding;
+use ringfence_core::identity::Link;
 use ringfence_core::ledger::Tracked;
 use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Control, Refusal, Rejudged, ReloadReport, Resolution};
+use crate::control::{Asked, Control, Refusal, Rejudged, ReloadReport, Resolution};
 use crate::reload;
 use crate::waivers::WaiverView;
 use crate::waivers::{self, Held, Request};
@@ -84,6 +86,15 @@ impl Control for Remote {
     fn revoke_waiver(&self, by: &str, id: &str, reason: &str) -> Result<WaiverView, Refusal> {
         let (by, id, reason) = (by.to_string(), id.to_string(), reason.to_string());
         self.try_ask(move |hub| hub.revoke_waiver(&by, &id, &reason))
+    }
+
+    fn device(&self, key: &str, asked: Option<Asked>) -> Result<DeviceStory, Refusal> {
+        let key = key.to_string();
+        self.try_ask(move |hub| hub.device(&key, asked))
+    }
+
+    fn link(&self, link: Link, told: String) -> Result<Link, Refusal> {
+        self.try_ask(move |hub| hub.link(link, told))
     }
 
     fn acknowledge(&self, by: &str, finding: &str, note: &str) -> Result<Arc<Tracked>, Refusal> {

@@ -18,6 +18,7 @@ use crate::output;
 use crate::ring::{Published, RingView};
 use crate::state::{Alarm, Queue, Reloads, Ring, Segment, Status};
 use crate::waivers::WaiverView;
+use ringfence_core::identity;
 
 /// Batches that the channel from rings to hub holds.
 pub const QUEUE_BATCHES: usize = 1_024;
@@ -46,6 +47,8 @@ pub(super) struct Keeper {
     generation: u64,
     /// Waivers as they stand.
     pub(super) waivers: Vec<Arc<WaiverView>>,
+    /// What operators said about who is who, in the order of their saying.
+    pub(super) links: Vec<identity::Link>,
     reloads: Reloads,
     health: Health,
     /// Alarms that were told.
@@ -63,6 +66,7 @@ impl Keeper {
             epoch: Instant::now(),
             generation: 1,
             waivers: Vec::new(),
+            links: Vec::new(),
             reloads: Reloads { last_accepted: true, ..Reloads::default() },
             health: Health::new(alarms.into()),
             told: BTreeSet::new(),
@@ -119,6 +123,7 @@ impl Hub {
             generation: keeper.generation,
             reloads: keeper.reloads.clone(),
             waivers: keeper.waivers.clone(),
+            links: keeper.links.clone(),
             rings: views.iter().map(|(link, ring)| row(link, ring)).collect(),
             segments: keeper.segments.1.clone(),
             blind: sum(&views, |tally| tally.blind.iter().map(|(kind, n)| (kind.name(), *n)).collect()),

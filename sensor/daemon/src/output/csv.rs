@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use super::ScanResult;
+use crate::vendor;
 
-const HEADER: [&str; 27] = [
+const HEADER: [&str; 28] = [
     "verdict",
     "level",
     "confidence",
@@ -32,6 +33,7 @@ const HEADER: [&str; 27] = [
     "others",
     "reasons",
     "evidence",
+    "vendor",
 ];
 
 /// Writes the findings of a scan.
@@ -43,7 +45,7 @@ pub fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     csv.write_record(HEADER)?;
     for f in &result.findings {
         let addresses: Vec<String> = f.device.addresses.iter().map(ToString::to_string).collect();
-        let row: [String; 27] = [
+        let row: [String; 28] = [
             f.verdict.name().into(),
             f.level.name().into(),
             f.confidence.to_string(),
@@ -71,6 +73,7 @@ pub fn write(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
             f.others.iter().map(|v| v.name()).collect::<Vec<_>>().join(" "),
             f.reasons.join("; "),
             f.evidence.iter().map(|e| format!("{} {} = {} x{}", e.family, e.field, e.value, e.count)).collect::<Vec<_>>().join("; "),
+            f.device.mac.and_then(vendor::of).unwrap_or_default().into(),
         ];
         csv.write_record(row.map(|cell| defused(&cell)))?;
     }

@@ -16,6 +16,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{ScanResult, SegmentCoverage};
 use crate::cli::Terminal;
+use crate::vendor;
 
 /// Evidence lines shown per finding; JSON has them all.
 const EVIDENCE_SHOWN: usize = 5;
@@ -238,7 +239,9 @@ fn identity(f: &Finding) -> String {
     let device = &f.device;
     let mut parts = Vec::new();
     if let Some(mac) = device.mac {
-        parts.push(if device.randomised_mac && device.register.is_none() { format!("{mac} (randomised)") } else { mac.to_string() });
+        let about = if device.randomised_mac { Some("randomised") } else { vendor::of(mac) };
+        let about = about.filter(|_| device.register.is_none());
+        parts.push(about.map_or_else(|| mac.to_string(), |about| format!("{mac} ({about})")));
     }
     let on_link = |a: &&IpAddr| match a {
         IpAddr::V4(a) => a.is_link_local(),
@@ -256,6 +259,9 @@ fn identity(f: &Finding) -> String {
     }
     if device.behind_router {
         parts.push("behind a router".to_string());
+    }
+    if device.shared_nic {
+        parts.push("shared NIC".to_string());
     }
     parts.push(format!("identity {:.2}", device.confidence));
     parts.join(", ")

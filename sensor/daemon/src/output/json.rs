@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ScanResult, SegmentCoverage};
+use crate::vendor;
 
 /// Spans of use that are shown of one finding.
 const SPANS_SHOWN: usize = 16;
@@ -22,6 +23,9 @@ pub(crate) struct Device<'f> {
     pub(crate) id: &'f str,
     /// Hardware address, where it is the device's own.
     pub(crate) mac: Option<String>,
+    /// Who made its NIC; never of a random address, and hidden with the hardware address, of which it is the first half.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vendor: Option<&'static str>,
     /// Addresses of both families, sorted.
     pub(crate) addresses: Vec<String>,
     /// Host name, the most trusted one.
@@ -32,6 +36,8 @@ pub(crate) struct Device<'f> {
     pub(crate) randomised_mac: bool,
     /// Seen through a router.
     pub(crate) behind_router: bool,
+    /// Several devices use its NIC in turn.
+    pub(crate) shared_nic: bool,
     /// How sure the identity is, from 0 to 1.
     pub(crate) confidence: f64,
     /// Why.
@@ -240,11 +246,13 @@ pub(crate) fn device(d: &DeviceFacts) -> Device<'_> {
     Device {
         id: &d.id,
         mac: d.mac.map(|m| m.to_string()),
+        vendor: d.mac.and_then(vendor::of),
         addresses: d.addresses.iter().map(ToString::to_string).collect(),
         name: d.name.as_deref(),
         register: d.register.as_deref(),
         randomised_mac: d.randomised_mac,
         behind_router: d.behind_router,
+        shared_nic: d.shared_nic,
         confidence: d.confidence,
         reasons: &d.reasons,
     }

@@ -6,6 +6,7 @@
 mod audit;
 mod coverage;
 mod devices;
+mod links;
 mod read;
 mod row;
 mod schema;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringfence_core::correlate::Seen;
+use ringfence_core::identity::Link;
 use ringfence_core::ledger::{Event, Tracked};
 use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
@@ -115,13 +117,16 @@ pub struct Changes {
     pub seen: Vec<Seen>,
     /// What was watched.
     pub coverage: Vec<Piece>,
+    /// What operators said about who is who.
+    pub links: Vec<Link>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Changes { findings, events, audit, waivers, seen, coverage } = self;
-        findings.is_empty() && events.is_empty() && audit.is_empty() && waivers.is_empty() && seen.is_empty() && coverage.is_empty()
+        let Changes { findings, events, audit, waivers, seen, coverage, links } = self;
+        let rest = waivers.is_empty() && seen.is_empty() && coverage.is_empty() && links.is_empty();
+        findings.is_empty() && events.is_empty() && audit.is_empty() && rest
     }
 }
 
@@ -187,6 +192,7 @@ impl Store {
         changes.seen.iter().try_for_each(|seen| devices::write_seen(&transaction, seen))?;
         changes.coverage.iter().try_for_each(|piece| coverage::add(&transaction, piece))?;
         changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
+        changes.links.iter().try_for_each(|link| links::write(&transaction, link))?;
         let head = audit::append(&transaction, &self.tip, &changes.audit, &self.signer)?;
         transaction.commit()?;
         Ok(head)

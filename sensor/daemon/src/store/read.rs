@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ringfence_core::identity::Fact;
+use ringfence_core::identity::{Fact, Link};
 use ringfence_core::ledger::Tracked;
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{BUSY, DaySeen, FILE, Piece, StoreError, coverage, devices, error_of, row, schema, waivers};
+use super::{BUSY, DaySeen, FILE, Piece, StoreError, coverage, devices, error_of, links, row, schema, waivers};
 use crate::waivers::{Entry, WaiverUse};
 
 /// Which findings are asked for.
@@ -125,6 +125,14 @@ impl Reader {
     /// [`StoreError`] when the table cannot be read.
     pub fn waivers(&self) -> Result<Vec<Entry>, StoreError> {
         waivers::read(&self.connection).map_err(|error| error_of(&self.path, &error))
+    }
+
+    /// What operators said about who is who, in the order of their saying.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn links(&self) -> Result<Vec<Link>, StoreError> {
+        links::read(&self.connection).map_err(|error| error_of(&self.path, &error))
     }
 
     /// The latest uses of a waiver.

@@ -85,6 +85,8 @@ struct Device {
     register: Option<String>,
     randomised_mac: bool,
     behind_router: bool,
+    #[serde(default)]
+    shared_nic: bool,
     confidence: f64,
     reasons: Vec<String>,
 }
@@ -185,6 +187,7 @@ fn body_of(tracked: &Tracked) -> Body {
             register: d.register.clone(),
             randomised_mac: d.randomised_mac,
             behind_router: d.behind_router,
+            shared_nic: d.shared_nic,
             confidence: d.confidence,
             reasons: d.reasons.clone(),
         },
@@ -250,6 +253,7 @@ fn finding_of(b: Body) -> Option<Finding> {
         register: d.register,
         randomised_mac: d.randomised_mac,
         behind_router: d.behind_router,
+        shared_nic: d.shared_nic,
         confidence: d.confidence,
         reasons: d.reasons,
     };

@@ -3,8 +3,17 @@
 use rusqlite::Connection;
 
 /// Each step takes the tables from one version to the next; what was shipped never changes. A room of the store names its own tables.
-const STEPS: &[&[&str]] =
-    &[&[FIRST], &[HISTORY_WITH_VERDICTS, super::waivers::TABLES, super::audit::TABLES, super::devices::TABLES, super::coverage::TABLES]];
+const STEPS: &[&[&str]] = &[
+    &[FIRST],
+    &[
+        HISTORY_WITH_VERDICTS,
+        super::waivers::TABLES,
+        super::audit::TABLES,
+        super::devices::TABLES,
+        super::coverage::TABLES,
+        super::links::TABLES,
+    ],
+];
 
 pub(crate) const FIRST: &str = "
 CREATE TABLE findings (

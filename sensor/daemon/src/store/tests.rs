@@ -2,7 +2,7 @@
 
 use ringfence_core::correlate::Sighting;
 use ringfence_core::finding::{Basis, DeviceFacts, EvidenceLine, Finding, Kind, Place};
-use ringfence_core::identity::{Fact, SegmentKey};
+use ringfence_core::identity::{Fact, LinkKind, SegmentKey};
 use ringfence_core::ledger::{Acknowledgement, Stage, Urgency};
 use ringfence_core::net::{Hop, Mac, Path as FramePath};
 use ringfence_core::policy::{Level, Verdict};
@@ -22,6 +22,7 @@ fn tracked(id: &str, stage: Stage) -> Tracked {
         register: None,
         randomised_mac: true,
         behind_router: false,
+        shared_nic: false,
         confidence: 0.95,
         reasons: vec!["because".into()],
     };
@@ -225,4 +226,22 @@ fn pieces_of_an_hour_add_up() {
     assert_eq!((hour.watched[0].seconds, hour.watched[0].frames, &hour.watched[0].lost), (180.0, 13, &counts(13)));
     assert_eq!((hour.covered[0].flows, &hour.covered[0].unjudgeable), (13, &counts(3)));
     assert_eq!(store.read().coverage_of(at(1_000), "office").expect("read").covered, []);
+}
+
+#[test]
+fn every_word_of_operators_about_devices_is_kept() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let link = |kind, reason: &str| Link {
+        kind,
+        a: "mac:00:00:5e:00:53:01".into(),
+        b: "reg:laptop-7".into(),
+        reason: reason.into(),
+        at: Timestamp::from_secs_nanos(1_790_000_000, 5_000),
+        by: "jana".into(),
+    };
+    let said = vec![link(LinkKind::Merge, "its dock"), link(LinkKind::Split, "\u{0}'; DROP TABLE links; --")];
+    let mut store = Store::open(dir.path()).expect("opened");
+    store.write(&Changes { links: said.clone(), ..Changes::default() }).expect("written");
+    drop(store);
+    assert_eq!(Store::open(dir.path()).expect("opened again").read().links().expect("read"), said);
 }

@@ -3,6 +3,7 @@
 mod coverage;
 mod devices;
 mod findings;
+mod links;
 mod page;
 mod reload;
 mod resolve;
@@ -37,6 +38,9 @@ const FINDINGS: &[Key] = &[
     Key { name: "since", kind: Kind::Time, about: "That changed at this time or later." },
 ];
 
+const HISTORY: &[Key] =
+    &[Key { name: "reason", kind: Kind::Text, about: "Why identities are asked for; without it pseudonyms are shown." }];
+
 const RELOAD: &[Key] = &[Key { name: "dry_run", kind: Kind::Flag, about: "Only say what would change." }];
 
 /// The table of routes.
@@ -51,6 +55,9 @@ pub static ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/api/v1/findings/{id}/acknowledge", about: "Take care of a finding: it escalates no more.", query: &[], open: false, right: Some(Right::Acknowledge), takes: Some(form::<wire::Acknowledge>()), answer: form::<wire::FindingEntry>(), serve: findings::acknowledge },
     Route { method: Method::GET, path: "/api/v1/devices", about: "Devices that have findings, by id.", query: &[LIMIT, CURSOR], open: false, right: None, takes: None, answer: form::<wire::DevicePage>(), serve: devices::list },
     Route { method: Method::GET, path: "/api/v1/devices/{id}", about: "A device with its findings.", query: &[], open: false, right: None, takes: None, answer: form::<wire::DeviceDetail>(), serve: devices::one },
+    Route { method: Method::GET, path: "/api/v1/devices/{id}/history", about: "A device over time: addresses, names and why; identities with the right `resolve` and a reason, which is kept.", query: HISTORY, open: false, right: None, takes: None, answer: form::<wire::DeviceHistory>(), serve: links::history },
+    Route { method: Method::GET, path: "/api/v1/links", about: "Devices that operators joined or keep apart.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Links>(), serve: links::list },
+    Route { method: Method::POST, path: "/api/v1/links", about: "Join two devices, or keep them apart.", query: &[], open: false, right: Some(Right::Devices), takes: Some(form::<wire::LinkAdd>()), answer: form::<wire::Link>(), serve: links::add },
     Route { method: Method::GET, path: "/api/v1/segments", about: "Segments with their open findings by verdict.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Segments>(), serve: segments::list },
     Route { method: Method::GET, path: "/api/v1/waivers", about: "Waivers and how they stand.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Waivers>(), serve: waivers::list },
     Route { method: Method::POST, path: "/api/v1/waivers", about: "Add a waiver.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverAdd>()), answer: form::<wire::Waiver>(), serve: waivers::add },

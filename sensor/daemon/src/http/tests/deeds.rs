@@ -69,3 +69,44 @@ fn one_device_is_named_to_whom_it_is_permitted() {
     assert_eq!(ask("/api/v1/resolve/0123456789abcdef/confirm", "jana", "").status, 200);
     assert_eq!(server.get("/api/v1/resolve").status, 405, "nothing lists");
 }
+
+#[test]
+fn devices_are_joined_and_parted_by_those_who_may() {
+    let server = Running::operated(false, Arc::new(Obedient(Ok(ReloadReport::default()))));
+    let ids: Vec<String> =
+        (0..2).map(|n| server.json("/api/v1/devices")["devices"][n]["device"]["id"].as_str().expect("an id").into()).collect();
+    let post = |body: &str| {
+        let head =
+            format!("POST /api/v1/links HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN_OF_JANA}\r\nContent-Length: {}", body.len());
+        server.ask(&format!("{head}\r\nConnection: close\r\n\r\n{body}"))
+    };
+    let body = |kind: &str, a: &str, b: &str| format!("{{\"kind\":\"{kind}\",\"a\":\"{a}\",\"b\":\"{b}\",\"reason\":\"its dock\"}}");
+    let done: serde_json::Value = serde_json::from_str(&post(&body("merge", &ids[0], &ids[1])).body).expect("JSON");
+    assert_eq!((done["kind"].as_str(), done["a"].as_str(), done["by"].as_str()), (Some("merge"), Some(&*ids[0]), Some("jana")));
+    for (kind, a, b, status) in
+        [("merge", &*ids[0], &*ids[0], 422), ("join", &ids[0], &ids[1], 400), ("split", "dev-000000000000", &ids[1], 404)]
+    {
+        assert_eq!(post(&body(kind, a, b)).problem()["status"], status, "{kind} {a}");
+    }
+    assert_eq!(server.get("/api/v1/links").body.matches("canary").count(), 0, "who said it and why is not for everybody");
+}
+
+#[test]
+fn the_history_of_a_device_names_it_to_those_who_may_ask() {
+    let server = Running::operated(false, Arc::new(Obedient(Ok(ReloadReport::default()))));
+    let id = server.json("/api/v1/devices")["devices"][0]["device"]["id"].as_str().expect("an id").to_string();
+    let path = format!("/api/v1/devices/{id}/history");
+    let hidden = server.json(&path);
+    assert_eq!(
+        (&hidden["device"]["id"], &hidden["stays"][0]["address"], &hidden["names"][0]["name"]),
+        (&id.as_str().into(), &serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    assert_eq!((hidden["stays"][0]["segment"].as_str(), hidden["stays"][0]["sources"][0].as_str()), (Some("lab"), Some("dhcp")));
+    let as_jana = |path: &str| {
+        server.ask(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN_OF_JANA}\r\nConnection: close\r\n\r\n"))
+    };
+    let named: serde_json::Value = serde_json::from_str(&as_jana(&format!("{path}?reason=incident%207")).body).expect("JSON");
+    assert_eq!((named["stays"][0]["address"].as_str(), named["names"][0]["name"].as_str()), (Some("10.10.20.99"), Some("canary-name")));
+    assert!(!as_jana(&path).body.contains("canary-name"), "not without a reason");
+    assert_eq!(server.get(&format!("{path}?reason=x")).status, 401, "not for nobody");
+}

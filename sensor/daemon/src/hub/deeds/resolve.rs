@@ -104,7 +104,7 @@ impl Hub {
         Ok(Resolution::Pending { id, until: now().after(WAITS) })
     }
 
-    fn within_limit(&mut self, by: &str) -> Result<(), Refusal> {
+    pub(super) fn within_limit(&mut self, by: &str) -> Result<(), Refusal> {
         if self.resolves.count(by, Instant::now()) {
             return Ok(());
         }
