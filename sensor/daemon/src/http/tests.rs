@@ -54,11 +54,16 @@ pub struct Running {
 
 impl Running {
     pub fn start(config: &config::Http, control: Arc<dyn Control>) -> Running {
+        Running::grouped(config, control, None)
+    }
+
+    /// The same, telling only of groups.
+    pub fn grouped(config: &config::Http, control: Arc<dyn Control>, group_min: Option<u64>) -> Running {
         let server = Server::bind(config).expect("bound");
         let (addr, state, stop) = (server.local_addr(), Arc::new(filled()), Arc::<AtomicBool>::default());
         let pseudonyms = if config.identities { Pseudonyms::plain() } else { Pseudonyms::keyed([7; 32]) };
-        let metrics = Metrics::new(pseudonyms.clone());
-        let context = Context { state: Arc::clone(&state), pseudonyms, control, metrics };
+        let metrics = Metrics::new(pseudonyms.clone(), group_min);
+        let context = Context { state: Arc::clone(&state), pseudonyms, control, metrics, group_min };
         let handle = server.spawn(context, Arc::clone(&stop));
         Running { addr, state, stop, handle: Mutex::new(Some(handle)) }
     }

@@ -75,6 +75,41 @@ pub struct Pending {
     pub until: String,
 }
 
+/// Devices with open findings, by group; groups that are too small are left out.
+#[derive(Serialize, ToSchema)]
+pub struct Aggregates<'f> {
+    /// No group, and nothing that can be worked out, has fewer devices.
+    pub group_min: u64,
+    /// The sum over all segments; absent where it would tell too much. A device in two groups counts twice.
+    pub total: Option<u64>,
+    /// Sums of segments.
+    pub segments: Vec<SegmentSum<'f>>,
+    /// Groups.
+    pub groups: Vec<Group<'f>>,
+}
+
+/// The sum of a segment's groups, those that are left out too.
+#[derive(Serialize, ToSchema)]
+pub struct SegmentSum<'f> {
+    /// The segment.
+    pub segment: &'f str,
+    /// Devices; one in two groups counts twice.
+    pub devices: u64,
+}
+
+/// A group of devices.
+#[derive(Serialize, ToSchema)]
+pub struct Group<'f> {
+    /// Where.
+    pub segment: &'f str,
+    /// The app.
+    pub app: &'f str,
+    /// The verdict.
+    pub verdict: &'static str,
+    /// Devices.
+    pub devices: u64,
+}
+
 /// A page of findings.
 #[derive(Serialize, ToSchema)]
 pub struct FindingPage<'f> {

@@ -133,6 +133,15 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// Takes out everything that is about a device, where only groups may be told.
+    pub fn without_devices(&mut self) {
+        self.findings.clear();
+        self.events.clear();
+        self.seen.clear();
+    }
+}
+
 impl Store {
     /// Opens the store in a directory, which must exist; makes or upgrades its tables.
     ///

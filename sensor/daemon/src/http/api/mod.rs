@@ -1,5 +1,6 @@
 //! What each route answers, and the table of them.
 
+mod aggregates;
 mod coverage;
 mod devices;
 mod findings;
@@ -37,6 +38,19 @@ const FINDINGS: &[Key] = &[
     Key { name: "since", kind: Kind::Time, about: "That changed at this time or later." },
 ];
 
+/// Paths that answer with `[privacy] aggregate_only`: what is not here tells of single devices, or may one day.
+pub static AGGREGATE: &[&str] = &[
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/version",
+    "/api/v1/aggregates",
+    "/api/v1/coverage",
+    "/api/v1/alarms",
+    "/api/v1/reload",
+    "/api/v1/openapi.json",
+];
+
 const RELOAD: &[Key] = &[Key { name: "dry_run", kind: Kind::Flag, about: "Only say what would change." }];
 
 /// The table of routes.
@@ -58,6 +72,7 @@ pub static ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/api/v1/waivers/{id}/approve", about: "Approve a waiver that somebody else added.", query: &[], open: false, right: Some(Right::Waivers), takes: None, answer: form::<wire::Waiver>(), serve: waivers::approve },
     Route { method: Method::POST, path: "/api/v1/waivers/{id}/renew", about: "Add a waiver that goes on where this one ends.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverRenew>()), answer: form::<wire::Waiver>(), serve: waivers::renew },
     Route { method: Method::POST, path: "/api/v1/waivers/{id}/revoke", about: "Take a waiver back from now on.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverRevoke>()), answer: form::<wire::Waiver>(), serve: waivers::revoke },
+    Route { method: Method::GET, path: "/api/v1/aggregates", about: "Devices with open findings as counts over segment, app and verdict; small groups are left out.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Aggregates>(), serve: aggregates::table },
     Route { method: Method::GET, path: "/api/v1/coverage", about: "What is seen, lost and not judged.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Coverage>(), serve: coverage::coverage },
     Route { method: Method::GET, path: "/api/v1/alarms", about: "What keeps the sensor from seeing or telling, now.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Alarms>(), serve: coverage::alarms },
     Route { method: Method::POST, path: "/api/v1/reload", about: "Load configuration and rules anew; a wrong set is refused whole.", query: RELOAD, open: false, right: None, takes: None, answer: form::<wire::Reload>(), serve: reload::reload },
