@@ -62,6 +62,8 @@ pub struct Hub {
     /// What devices and findings are called outside: under the site key, then under former ones that were kept.
     names: Vec<Pseudonyms>,
     resolves: Resolves,
+    /// When what is too old was last deleted.
+    retained: Option<Instant>,
     pending: BTreeSet<String>,
     changes: Changes,
     store_view: crate::state::Store,
@@ -125,6 +127,7 @@ impl Hub {
             privacy,
             names,
             resolves: Resolves::default(),
+            retained: None,
             pending: BTreeSet::new(),
             changes: Changes::default(),
             store_view: crate::state::Store::default(),
@@ -188,6 +191,7 @@ impl Hub {
             self.remember();
         }
         self.settle();
+        self.retain(at);
         self.store.anchor();
     }
 

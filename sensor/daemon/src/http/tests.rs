@@ -20,7 +20,7 @@ use super::fixture::{IDENTITIES, filled, tracked, waivers};
 use super::routes::Route;
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;
-use crate::control::{Refusal, Resolution, Right};
+use crate::control::{Erasure, Refusal, Resolution, Right};
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{State, Status};
@@ -41,6 +41,7 @@ const BODIES: &[(&str, &str)] = &[
     ),
     ("/api/v1/waivers/{id}/renew", r#"{"id": "W-2", "approver": "a", "reason": "r", "end": "2026-12-31"}"#),
     ("/api/v1/waivers/{id}/revoke", r#"{"reason": "over"}"#),
+    ("/api/v1/devices/{id}/erase", r#"{"reason": "asked for"}"#),
     ("/api/v1/resolve", r#"{"pseudonym": "dev-0123456789ab", "reason": "test"}"#),
 ];
 
@@ -206,6 +207,10 @@ impl Control for Obedient {
             "often" => Err(Refusal::Limited("ten times".into(), "later".into())),
             _ => Ok(Resolution::Named(Box::new(DeviceFacts { id: pseudonym.into(), ..tracked(0).finding.device }))),
         }
+    }
+
+    fn erase(&self, _by: &str, _device: &str, _reason: &str) -> Result<Erasure, Refusal> {
+        Ok(Erasure { rows: 3, clean: true })
     }
 
     fn confirm_resolve(&self, by: &str, _id: &str) -> Result<Resolution, Refusal> {

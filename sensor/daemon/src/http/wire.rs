@@ -57,6 +57,23 @@ pub struct Resolve {
     pub reason: String,
 }
 
+/// Why a device is forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    /// Why, for the audit log; at most 500 characters, and no identity in it.
+    pub reason: String,
+}
+
+/// What was forgotten.
+#[derive(Serialize, ToSchema)]
+pub struct Erased {
+    /// Rows of the store that were deleted.
+    pub rows: u64,
+    /// Nothing of them is left in the store's files; `false` when another program was reading them.
+    pub clean: bool,
+}
+
 /// Who it is, or what has to be confirmed.
 #[derive(Serialize, ToSchema)]
 pub struct Resolved<'d> {

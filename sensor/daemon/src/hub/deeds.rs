@@ -2,6 +2,7 @@
 //! is answered.
 
 mod acknowledge;
+mod erase;
 pub(super) mod resolve;
 mod waivers;
 

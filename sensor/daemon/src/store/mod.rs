@@ -6,6 +6,7 @@
 mod audit;
 mod coverage;
 mod devices;
+mod retention;
 mod row;
 mod schema;
 mod waivers;
@@ -32,6 +33,7 @@ use crate::waivers::{Entry, WaiverUse};
 
 pub use coverage::{Counts, Covered, Piece, Watched};
 pub use devices::DaySeen;
+pub use retention::{Erased, midnight};
 
 /// The file's name in the state directory.
 pub const FILE: &str = "ringfence.sqlite";
@@ -108,6 +110,17 @@ impl Which<'_> {
     }
 }
 
+/// A device that is remembered, by what makes it the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its key.
+    pub key: String,
+    /// Its hardware address.
+    pub mac: Option<String>,
+    /// Its entry of the register.
+    pub register: Option<String>,
+}
+
 /// One write: all of it or nothing.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -155,6 +168,8 @@ impl Store {
         connection.busy_timeout(BUSY).map_err(fail)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
+        // What is deleted is overwritten.
+        connection.pragma_update(None, "secure_delete", "ON").map_err(fail)?;
         schema::upgrade(&mut connection).map_err(|problem| match problem {
             schema::Problem::Sqlite(error) => error_of(&path, &error),
             schema::Problem::Later(version) => StoreError {
@@ -198,11 +213,16 @@ impl Store {
     pub fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
         let written = self.transact(changes).map_err(|error| error_of(&self.path, &error))?;
         let at_once = changes.audit.iter().any(|a| ANCHORED_AT_ONCE.contains(&a.action));
-        if let Some((tip, head)) = written {
+        self.reached(written, at_once);
+        Ok(())
+    }
+
+    /// The audit log has grown, and is on disk.
+    fn reached(&mut self, head: Option<(audit::Tip, Head)>, at_once: bool) {
+        if let Some((tip, head)) = head {
             self.tip = tip;
             tell_anchor(self.anchors.reached(head, at_once));
         }
-        Ok(())
     }
 
     fn transact(&mut self, changes: &Changes) -> rusqlite::Result<Option<(audit::Tip, Head)>> {
@@ -235,6 +255,19 @@ impl Store {
     /// [`StoreError`] when the table cannot be read.
     pub fn facts_since(&self, since: Timestamp) -> Result<Vec<Fact>, StoreError> {
         devices::facts_since(&self.connection, since).map_err(|error| error_of(&self.path, &error))
+    }
+
+    /// Every device that is remembered: key, hardware address, entry of the register.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn known(&self) -> Result<Vec<Known>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<Known>> {
+            let mut query = self.connection.prepare_cached("SELECT key, mac, register FROM devices")?;
+            let rows = query.query_map([], |row| Ok(Known { key: row.get(0)?, mac: row.get(1)?, register: row.get(2)? }))?;
+            rows.collect()
+        };
+        read().map_err(|error| error_of(&self.path, &error))
     }
 
     /// Where a device was, by day, the latest first.
