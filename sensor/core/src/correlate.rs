@@ -9,6 +9,7 @@ mod assemble;
 mod changes;
 mod devices;
 mod flows;
+mod forget;
 mod learned;
 mod past;
 mod rejudge;
@@ -35,6 +36,7 @@ use crate::worker::{Grain, Watch};
 
 use changes::Touched;
 use flows::FlowEntry;
+use forget::Forgotten;
 use learned::{Learned, Lesson};
 use past::Past;
 use sightings::Sightings;
@@ -68,6 +70,7 @@ pub struct Correlator {
     /// Findings that were stated, and a handle of their device.
     stated: HashMap<String, DeviceId>,
     past: Past,
+    forgotten: Forgotten,
     /// Ids that were stated and that another policy gave other names.
     renamed: Vec<String>,
     sightings: Sightings,
@@ -105,6 +108,7 @@ impl Correlator {
             touched: Touched::default(),
             stated: HashMap::new(),
             past: Past::default(),
+            forgotten: Forgotten::default(),
             renamed: Vec::new(),
             sightings: Sightings::default(),
         }
@@ -130,6 +134,9 @@ impl Correlator {
 
     /// Takes one statement of a worker.
     pub fn take(&mut self, evidence: Evidence) {
+        if self.forgotten.has(&evidence) {
+            return;
+        }
         match evidence {
             Evidence::Sign(sign) => self.sign(*sign),
             Evidence::Learned { ts, flow, indicator, addr, ttl_secs } => self.answer(ts, &flow, indicator, addr, ttl_secs),

@@ -246,6 +246,11 @@ impl Ledger {
         }
     }
 
+    /// Forgets a finding.
+    pub fn remove(&mut self, id: &str) {
+        self.entries.remove(id);
+    }
+
     /// A finding.
     pub fn get(&self, id: &str) -> Option<&Tracked> {
         self.entries.get(id)

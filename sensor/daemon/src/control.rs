@@ -106,6 +106,15 @@ pub trait Control: Send + Sync {
         Err(Refusal::none())
     }
 
+    /// Forgets a device, by pseudonym or key.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is no such device, no reason, or the store cannot be written: then nothing was forgotten.
+    fn erase(&self, by: &str, device: &str, reason: &str) -> Result<Erasure, Refusal> {
+        let _ = (by, device, reason);
+        Err(Refusal::none())
+    }
+
     /// Confirms what another operator has asked, and tells who it is.
     ///
     /// # Errors
@@ -114,6 +123,15 @@ pub trait Control: Send + Sync {
         let _ = (by, id);
         Err(Refusal::none())
     }
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Rows of the store.
+    pub rows: u64,
+    /// Nothing of them is left in the files.
+    pub clean: bool,
 }
 
 /// Who is behind a pseudonym, or who else has to ask.

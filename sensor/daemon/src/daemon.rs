@@ -276,8 +276,14 @@ fn serve(server: Server, service: &Service, state: &Arc<State>, remote: &Remote,
     let scheme = if service.http.tls_key.is_some() { "https" } else { "http" };
     eprintln!("ringfence: listening on {scheme}://{}", server.local_addr());
     let pseudonyms = if service.http.identities { Pseudonyms::plain() } else { Pseudonyms::keyed(*key) };
-    let context =
-        Context { state: Arc::clone(state), control: Arc::new(remote.clone()), metrics: Metrics::new(pseudonyms.clone()), pseudonyms };
+    let group_min = service.privacy.aggregate_only.then_some(service.privacy.group_min);
+    let context = Context {
+        state: Arc::clone(state),
+        control: Arc::new(remote.clone()),
+        metrics: Metrics::new(pseudonyms.clone(), group_min),
+        pseudonyms,
+        group_min,
+    };
     server.spawn(context, Arc::clone(stop))
 }
 

@@ -63,6 +63,8 @@ pub struct Hub {
     /// What devices and findings are called outside: under the site key, then under former ones that were kept.
     names: Vec<Pseudonyms>,
     resolves: Resolves,
+    /// When what is too old was last deleted.
+    retained: Option<Instant>,
     pending: BTreeSet<String>,
     changes: Changes,
     store_view: crate::state::Store,
@@ -96,17 +98,19 @@ impl Hub {
     /// [`StoreError`] when the store cannot be read.
     pub fn new(parts: Parts) -> Result<Hub, StoreError> {
         let Parts { mut correlator, store, state, orders, rings, names, loaded } = parts;
+        let privacy = loaded.config.service.privacy;
         // What is older and resolved cannot make an exposure any more; it stays in the store, and comes back when it is seen again.
         let since = now().before(loaded.config.policy.exposure.max(loaded.config.service.findings.window));
-        let (kept, unreadable) = store.read().findings(Which::OpenOrSince(since))?;
-        correlator.recall(store.read().facts_since(since)?);
-        correlator.gather_sightings();
+        let (kept, unreadable) = if privacy.aggregate_only { (Vec::new(), 0) } else { store.read().findings(Which::OpenOrSince(since))? };
+        if !privacy.aggregate_only {
+            correlator.recall(store.read().facts_since(since)?);
+            correlator.gather_sightings();
+        }
         correlator.restore(kept.iter().map(|t| t.finding.clone()));
         kept.iter().filter(|t| t.stage != Stage::Open).for_each(|t| correlator.close(&t.finding.id));
         kept.iter().for_each(|t| state.put(t.clone()));
         let ledger = Ledger::restore(kept);
         let findings = loaded.config.service.findings;
-        let privacy = loaded.config.service.privacy;
         let status = status::Keeper::new(now(), loaded.config.service.alarms);
         let mut hub = Hub {
             correlator,
@@ -124,6 +128,7 @@ impl Hub {
             privacy,
             names,
             resolves: Resolves::default(),
+            retained: None,
             pending: BTreeSet::new(),
             changes: Changes::default(),
             store_view: crate::state::Store::default(),
@@ -189,6 +194,7 @@ impl Hub {
             self.remember();
         }
         self.settle();
+        self.retain(at);
         self.store.anchor();
     }
 
@@ -223,9 +229,15 @@ impl Hub {
         if self.pending.is_empty() && self.changes.is_empty() {
             return;
         }
-        self.changes.findings = self.pending.iter().filter_map(|id| self.ledger.get(id)).cloned().collect();
+        let mut findings: Vec<_> = self.pending.iter().filter_map(|id| self.ledger.get(id)).cloned().collect();
+        if self.privacy.aggregate_only {
+            self.changes.without_devices();
+        } else {
+            self.changes.findings = std::mem::take(&mut findings);
+        }
         let written = self.store.write(&self.changes);
-        std::mem::take(&mut self.changes.findings).into_iter().for_each(|tracked| self.state.put(tracked));
+        findings.append(&mut self.changes.findings);
+        findings.into_iter().for_each(|tracked| self.state.put(tracked));
         match written {
             Ok(()) => {
                 self.changes = Changes::default();
@@ -266,7 +278,8 @@ impl Hub {
         let report = self.correlator.report();
         self.book(at, report);
         self.remember();
-        self.audit("stop", format!("{} findings", self.ledger.iter().count()));
+        let findings = format!("{} findings", self.ledger.iter().count());
+        self.audit("stop", if self.privacy.aggregate_only { "only groups are told".to_string() } else { findings });
         self.settle();
         if !self.pending.is_empty() {
             eprintln!("ringfence: {} findings could not be written: {}", self.pending.len(), self.store_view.problem);

@@ -1,5 +1,6 @@
 //! The shell around the pure core: files, terminals, time.
 
+pub mod aggregate;
 pub mod audit;
 pub mod capture;
 pub mod cli;

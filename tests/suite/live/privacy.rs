@@ -130,3 +130,44 @@ fn a_new_key_gives_new_pseudonyms_and_the_old_one_may_be_kept() {
     daemon.stop();
     assert_eq!(run(&["audit", "verify", "--store", &state]).status, Some(0));
 }
+
+#[test]
+fn a_device_that_is_erased_is_nowhere() {
+    let Some(wire) = operated("") else { return };
+    let state = &wire.setup.state;
+    let daemon = filled(&wire);
+    ringfence_tests::lab::wait_until("everything is written", std::time::Duration::from_secs(20), || {
+        let pending = daemon.json("/api/v1/coverage")["store"]["pending"].as_u64();
+        if pending == Some(0) { Ok(()) } else { Err(pending) }
+    });
+    let all = devices(&daemon);
+    let (status, body) = post(&daemon, "jana", "/api/v1/resolve", &asked(&all[0], "request 12"));
+    assert_eq!(status, 200, "{body}");
+    let device = &body["device"];
+    let mut words: Vec<String> = ["mac", "name"].iter().filter_map(|k| device[*k].as_str().map(String::from)).collect();
+    words.extend(device["addresses"].as_array().into_iter().flatten().filter_map(|a| a.as_str().map(|a| format!("\"{a}\""))));
+    let found = |words: &[String]| -> Vec<String> {
+        let files: Vec<_> =
+            fs::read_dir(state).expect("the state folder").flatten().map(|e| fs::read(e.path()).expect("readable")).collect();
+        let has = |w: &&String| files.iter().any(|f| f.windows(w.len()).any(|part| part == w.as_bytes()));
+        words.iter().filter(has).cloned().collect()
+    };
+    assert!(!words.is_empty());
+    assert_eq!(found(&words), words, "they are stored in the clear");
+    let path = format!("/api/v1/devices/{}/erase", all[0]);
+    assert_eq!(post(&daemon, "petr", &path, "{\"reason\": \"request 12\"}").0, 403);
+    assert_eq!(post(&daemon, "jana", &path, "{\"reason\": \"\"}").0, 422);
+    let (status, body) = post(&daemon, "jana", &path, "{\"reason\": \"request 12\"}");
+    assert!(status == 200 && body["clean"] == true && body["rows"].as_u64() > Some(0), "{body}");
+    assert_eq!(found(&words), Vec::<String>::new());
+    assert!(!devices(&daemon).contains(&all[0]));
+    assert_eq!(post(&daemon, "jana", &path, "{\"reason\": \"request 12\"}").0, 404);
+    let log = audit(state);
+    assert!(has(&log, "jana", "erase", "a device, "), "{log:?}");
+    assert!(!log.iter().any(|(_, action, detail)| action == "erase" && detail.contains("dev-")), "not even the pseudonym: {log:?}");
+    let log = daemon.stop();
+    assert_eq!(found(&words), Vec::<String>::new(), "nor is it written at the end: {log}");
+    let daemon = wire.start();
+    assert!(!devices(&daemon).contains(&all[0]));
+    daemon.stop();
+}

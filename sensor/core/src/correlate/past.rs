@@ -63,6 +63,14 @@ impl Past {
         Some(finding)
     }
 
+    /// Drops everything about a device.
+    pub(super) fn forget(&mut self, key: &str) {
+        for id in self.of.remove(key).into_iter().flatten() {
+            self.findings.remove(&id);
+            self.closed.remove(&id);
+        }
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<&Finding> {
         self.findings.get(id)
     }

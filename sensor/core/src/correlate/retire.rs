@@ -39,6 +39,7 @@ impl Correlator {
         self.presence.retain(|_, (_, last)| *last >= before);
         self.past.expire(now.before(self.policy.exposure.max(window)));
         self.learned.expire(before);
+        self.forgotten.expire(now);
         if self.learned.len() < self.watch.addrs.len() {
             self.watch.addrs.retain(|addr| self.learned.has(*addr));
             self.watch_changed = true;

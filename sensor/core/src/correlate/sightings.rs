@@ -51,6 +51,11 @@ impl Sightings {
         }
     }
 
+    /// Drops what was gathered of some devices.
+    pub(super) fn forget(&mut self, gone: impl Fn(DeviceId) -> bool) {
+        self.spans.retain(|(device, ..), _| !gone(*device));
+    }
+
     /// The same flow was seen at another time.
     pub(super) fn extend(&mut self, device: DeviceId, segment: SegmentId, addr: IpAddr, span: Span) {
         self.see(device, segment, addr, span.0);

@@ -68,7 +68,7 @@ fn flip(text: &str, at: &Index) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_flipped_byte_is_found_in_every_column(row in any::<Index>(), at in any::<Index>()) {

@@ -1,12 +1,13 @@
 //! `ringfence privacy`: what a data protection officer asks of the sensor.
 
+mod erase;
 mod rotate;
 
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::{Exit, Failure, Terminal};
 
-/// Rotate the key of pseudonyms
+/// Rotate the key of pseudonyms, have a device forgotten
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
@@ -16,6 +17,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     RotateKey(rotate::Args),
+    Erase(erase::Args),
 }
 
 /// Runs the command.
@@ -25,5 +27,6 @@ enum Command {
 pub fn run(args: &Args, _terminal: &Terminal) -> Result<Exit, Failure> {
     match &args.command {
         Command::RotateKey(args) => rotate::run(args),
+        Command::Erase(args) => erase::run(args),
     }
 }

@@ -43,4 +43,6 @@ pub struct Context {
     pub control: Arc<dyn Control>,
     /// Every metric.
     pub metrics: Metrics,
+    /// With `aggregate_only`: devices that a group must have to be told.
+    pub group_min: Option<u64>,
 }

@@ -59,6 +59,13 @@ impl Problem {
         Problem::new(StatusCode::FORBIDDEN, "right", "Not permitted", detail, remedy)
     }
 
+    /// 403: nothing about single devices leaves this sensor.
+    pub fn aggregate_only(path: &str) -> Self {
+        let detail = format!("this sensor runs with [privacy] aggregate_only: `{path}` would tell of single devices");
+        let remedy = "GET /api/v1/aggregates has counts over groups of devices";
+        Problem::new(StatusCode::FORBIDDEN, "aggregate-only", "Only groups are told", detail, remedy)
+    }
+
     /// 403: a request that a web page may have made a browser send.
     pub fn foreign(detail: impl Into<String>) -> Self {
         let remedy = "ask for 127.0.0.1, [::1] or localhost, or set token_file, tls_certificate and tls_key and use another name";

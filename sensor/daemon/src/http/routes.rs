@@ -196,6 +196,9 @@ async fn call(app: &App, route: &Route, id: String, request: Request) -> Result<
     if body_bytes(&head.headers) > BODY_BYTES_MAX {
         return Err(Problem::body());
     }
+    if app.context.group_min.is_some() && !api::AGGREGATE.contains(&route.path) {
+        return Err(Problem::aggregate_only(route.path));
+    }
     let query = Query::read(route.query, head.uri.query().unwrap_or(""))?;
     let body = match route.takes {
         Some(_) => tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES_MAX as usize)).await,

@@ -22,7 +22,7 @@ use super::fixture::{IDENTITIES, filled, stories, tracked, waivers};
 use super::routes::Route;
 use super::{Context, Control, Handle, ReloadReport, Server};
 use crate::config;
-use crate::control::{Asked, Refusal, Resolution, Right};
+use crate::control::{Asked, Erasure, Refusal, Resolution, Right};
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{State, Status};
@@ -44,6 +44,7 @@ const BODIES: &[(&str, &str)] = &[
     ("/api/v1/waivers/{id}/renew", r#"{"id": "W-2", "approver": "a", "reason": "r", "end": "2026-12-31"}"#),
     ("/api/v1/waivers/{id}/revoke", r#"{"reason": "over"}"#),
     ("/api/v1/links", r#"{"kind": "split", "a": "mac:00:00:5e:00:53:90", "b": "mac:00:00:5e:00:53:91", "reason": "r"}"#),
+    ("/api/v1/devices/{id}/erase", r#"{"reason": "asked for"}"#),
     ("/api/v1/resolve", r#"{"pseudonym": "dev-0123456789ab", "reason": "test"}"#),
 ];
 
@@ -57,11 +58,16 @@ pub struct Running {
 
 impl Running {
     pub fn start(config: &config::Http, control: Arc<dyn Control>) -> Running {
+        Running::grouped(config, control, None)
+    }
+
+    /// The same, telling only of groups.
+    pub fn grouped(config: &config::Http, control: Arc<dyn Control>, group_min: Option<u64>) -> Running {
         let server = Server::bind(config).expect("bound");
         let (addr, state, stop) = (server.local_addr(), Arc::new(filled()), Arc::<AtomicBool>::default());
         let pseudonyms = if config.identities { Pseudonyms::plain() } else { Pseudonyms::keyed([7; 32]) };
-        let metrics = Metrics::new(pseudonyms.clone());
-        let context = Context { state: Arc::clone(&state), pseudonyms, control, metrics };
+        let metrics = Metrics::new(pseudonyms.clone(), group_min);
+        let context = Context { state: Arc::clone(&state), pseudonyms, control, metrics, group_min };
         let handle = server.spawn(context, Arc::clone(&stop));
         Running { addr, state, stop, handle: Mutex::new(Some(handle)) }
     }
@@ -212,6 +218,10 @@ impl Control for Obedient {
             "often" => Err(Refusal::Limited("ten times".into(), "later".into())),
             _ => Ok(Resolution::Named(Box::new(DeviceFacts { id: pseudonym.into(), ..tracked(0).finding.device }))),
         }
+    }
+
+    fn erase(&self, _by: &str, _device: &str, _reason: &str) -> Result<Erasure, Refusal> {
+        Ok(Erasure { rows: 3, clean: true })
     }
 
     fn confirm_resolve(&self, by: &str, _id: &str) -> Result<Resolution, Refusal> {

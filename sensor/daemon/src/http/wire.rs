@@ -57,6 +57,23 @@ pub struct Resolve {
     pub reason: String,
 }
 
+/// Why a device is forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    /// Why, for the audit log; at most 500 characters, and no identity in it.
+    pub reason: String,
+}
+
+/// What was forgotten.
+#[derive(Serialize, ToSchema)]
+pub struct Erased {
+    /// Rows of the store that were deleted.
+    pub rows: u64,
+    /// Nothing of them is left in the store's files; `false` when another program was reading them.
+    pub clean: bool,
+}
+
 /// Who it is, or what has to be confirmed.
 #[derive(Serialize, ToSchema)]
 pub struct Resolved<'d> {
@@ -73,6 +90,41 @@ pub struct Pending {
     pub id: String,
     /// Until when, RFC 3339.
     pub until: String,
+}
+
+/// Devices with open findings, by group; groups that are too small are left out.
+#[derive(Serialize, ToSchema)]
+pub struct Aggregates<'f> {
+    /// No group, and nothing that can be worked out, has fewer devices.
+    pub group_min: u64,
+    /// The sum over all segments; absent where it would tell too much. A device in two groups counts twice.
+    pub total: Option<u64>,
+    /// Sums of segments.
+    pub segments: Vec<SegmentSum<'f>>,
+    /// Groups.
+    pub groups: Vec<Group<'f>>,
+}
+
+/// The sum of a segment's groups, those that are left out too.
+#[derive(Serialize, ToSchema)]
+pub struct SegmentSum<'f> {
+    /// The segment.
+    pub segment: &'f str,
+    /// Devices; one in two groups counts twice.
+    pub devices: u64,
+}
+
+/// A group of devices.
+#[derive(Serialize, ToSchema)]
+pub struct Group<'f> {
+    /// Where.
+    pub segment: &'f str,
+    /// The app.
+    pub app: &'f str,
+    /// The verdict.
+    pub verdict: &'static str,
+    /// Devices.
+    pub devices: u64,
 }
 
 /// A page of findings.

@@ -13,7 +13,7 @@ use ringfence_core::rules::Surface;
 
 use super::Hub;
 use crate::clock::now;
-use crate::control::{Asked, Control, Refusal, Rejudged, ReloadReport, Resolution};
+use crate::control::{Asked, Control, Erasure, Refusal, Rejudged, ReloadReport, Resolution};
 use crate::reload;
 use crate::waivers::WaiverView;
 use crate::waivers::{self, Held, Request};
@@ -105,6 +105,12 @@ impl Control for Remote {
     fn resolve(&self, by: &str, pseudonym: &str, reason: &str) -> Result<Resolution, Refusal> {
         let (by, pseudonym, reason) = (by.to_string(), pseudonym.to_string(), reason.to_string());
         self.try_ask(move |hub| hub.resolve(&by, &pseudonym, &reason))
+    }
+
+    fn erase(&self, by: &str, device: &str, reason: &str) -> Result<Erasure, Refusal> {
+        let (by, device, reason) = (by.to_string(), device.to_string(), reason.to_string());
+        let erased = self.try_ask(move |hub| hub.erase(&by, &device, &reason))?;
+        Ok(Erasure { rows: erased.rows, clean: erased.clean })
     }
 
     fn confirm_resolve(&self, by: &str, id: &str) -> Result<Resolution, Refusal> {

@@ -3,6 +3,7 @@
 
 mod acknowledge;
 mod devices;
+mod erase;
 pub(super) mod resolve;
 mod waivers;
 

@@ -13,6 +13,9 @@ const SEEN_WAITING_MAX: usize = 65_536;
 impl Hub {
     /// Brings back findings that were resolved so long ago that memory let go of them.
     pub(super) fn fetch_forgotten(&mut self, report: &Report) {
+        if self.privacy.aggregate_only {
+            return;
+        }
         let unknown: Vec<&str> = report.findings.iter().map(|f| &*f.id).filter(|id| self.ledger.get(id).is_none()).collect();
         for id in unknown {
             // What cannot be read now counts as new: it is told, which is what matters.

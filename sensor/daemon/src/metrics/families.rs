@@ -3,10 +3,17 @@
 use ringfence_core::ledger::Stage;
 use ringfence_core::time::Timestamp;
 
-use super::Family;
+use super::{Family, members};
+use crate::aggregate;
+
 use super::Kind::{self, Counter, Gauge};
 use super::scrape::{FINDING_SERIES_MAX, Samples, Scrape};
 use crate::waivers::Standing;
+
+/// What is told in place of findings with `aggregate_only`.
+pub const GROUP: &str = "ringfence_group_devices";
+/// How the names of metrics begin that count findings, devices with findings, or waivers.
+pub const OF_FINDINGS: &[&str] = &["ringfence_finding", "ringfence_open_finding", "ringfence_devices_with", "ringfence_waiver"];
 
 const NONE: &[&str] = &[];
 const RING: &[&str] = &["interface", "ring"];
@@ -51,6 +58,8 @@ pub static FAMILIES: &[Family] = &[
 
     family("ringfence_waivers", Gauge, &["standing"], "Waivers, by how they stand: pending, upcoming, valid, expiring, expired, revoked, void.", waivers),
     family("ringfence_waiver_next_end_timestamp_seconds", Gauge, NONE, "When the next waiver that holds ends, in seconds since 1970; absent when none holds.", next_end),
+
+    family(GROUP, Gauge, &["segment", "app", "verdict"], "With aggregate_only: devices with open findings, where a group of them is large enough.", groups),
 
     family("ringfence_queue_depth_batches", Gauge, NONE, "Batches of evidence on their way from the rings.", |s, out| out.add(NONE, s.status.queue.depth as f64)),
     family("ringfence_queue_capacity_batches", Gauge, NONE, "Batches of evidence that may be on their way.", |s, out| out.add(NONE, s.status.queue.capacity as f64)),
@@ -107,6 +116,15 @@ fn next_end(scrape: &Scrape<'_>, out: &mut Samples) {
     let holding = scrape.status.waivers.iter().filter(|v| matches!(v.standing, Standing::Valid | Standing::Expiring));
     if let Some(end) = holding.map(|v| v.held.waiver.until()).min() {
         out.add(NONE, secs(end));
+    }
+}
+
+fn groups(scrape: &Scrape<'_>, out: &mut Samples) {
+    for (&(segment, app, verdict), devices) in &aggregate::table(members(&scrape.findings), scrape.group_min).groups {
+        // Segments without a label of their own would be added up under one name.
+        if scrape.segment(segment) == segment {
+            out.add(&[segment, app, verdict], *devices as f64);
+        }
     }
 }
 

@@ -14,10 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
+use ringfence_core::ledger::{Stage, Tracked};
+
+use crate::aggregate::Member;
 use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
-use families::FAMILIES;
+use families::{FAMILIES, GROUP, OF_FINDINGS};
 use scrape::{Samples, Scrape};
 
 /// What kind a metric is.
@@ -56,15 +59,17 @@ pub struct Connections {
 #[derive(Debug)]
 pub struct Metrics {
     pseudonyms: Pseudonyms,
+    /// With `aggregate_only`: devices that a group must have.
+    group_min: Option<u64>,
     /// Route and status; both come from tables.
     requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
     connections: Arc<Connections>,
 }
 
 impl Metrics {
-    /// Metrics in which findings are called as `pseudonyms` say.
-    pub fn new(pseudonyms: Pseudonyms) -> Self {
-        Metrics { pseudonyms, requests: Mutex::default(), connections: Arc::default() }
+    /// Metrics in which findings are called as `pseudonyms` say; with `group_min` they tell of groups of so many devices only.
+    pub fn new(pseudonyms: Pseudonyms, group_min: Option<u64>) -> Self {
+        Metrics { pseudonyms, group_min, requests: Mutex::default(), connections: Arc::default() }
     }
 
     /// Counts a request.
@@ -77,6 +82,14 @@ impl Metrics {
         Arc::clone(&self.connections)
     }
 
+    /// Groups take the place of everything that counts findings, or devices with findings.
+    fn shows(&self, family: &Family) -> bool {
+        match self.group_min {
+            Some(_) => !OF_FINDINGS.iter().any(|begin| family.name.starts_with(begin)),
+            None => family.name != GROUP,
+        }
+    }
+
     /// The text format of Prometheus.
     pub fn render(&self, state: &State) -> String {
         let scrape = Scrape {
@@ -86,10 +99,11 @@ impl Metrics {
             connections: self.connections.open.load(Ordering::Relaxed),
             evicted: self.connections.evicted.load(Ordering::Relaxed),
             pseudonyms: &self.pseudonyms,
+            group_min: self.group_min.unwrap_or(u64::MAX),
         };
         let mut series = 0;
         let mut families: Vec<MetricFamily> = Vec::new();
-        for family in FAMILIES {
+        for family in FAMILIES.iter().filter(|f| self.shows(f)) {
             let mut samples = Samples { series, ..Samples::default() };
             (family.fill)(&scrape, &mut samples);
             series += samples.values.len();
@@ -100,6 +114,14 @@ impl Metrics {
         }
         TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
+}
+
+/// Devices with open findings, for groups.
+pub fn members(findings: &[Arc<Tracked>]) -> impl Iterator<Item = Member<'_>> {
+    findings.iter().filter(|t| t.stage == Stage::Open).map(|t| {
+        let f = &t.finding;
+        Member { segment: &f.segment, app: &f.app, verdict: f.verdict.name(), device: &f.device.key }
+    })
 }
 
 fn proto(family: &Family, samples: Samples) -> MetricFamily {

@@ -21,6 +21,7 @@ pub struct Scrape<'s> {
     pub connections: u64,
     pub evicted: u64,
     pub pseudonyms: &'s Pseudonyms,
+    pub group_min: u64,
 }
 
 impl Scrape<'_> {

@@ -36,7 +36,7 @@ fn the_table_keeps_the_conventions() {
 
 #[test]
 fn every_metric_has_a_value_and_the_right_one() {
-    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]));
+    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]), None);
     metrics.count_request("/metrics", 200);
     let state = filled();
     let mut status = Status::clone(&state.status());
@@ -45,7 +45,7 @@ fn every_metric_has_a_value_and_the_right_one() {
     state.set_status(status);
     let text = metrics.render(&state);
     for family in FAMILIES {
-        assert!(!series(&text, family.name).is_empty(), "{}", family.name);
+        assert_eq!(series(&text, family.name).is_empty(), family.name == GROUP, "{}", family.name);
     }
     assert_eq!(value(&text, "ringfence_frames_lost_total{interface=\"mirror0\",reason=\"kernel\"}"), 10.0);
     assert_eq!(value(&text, "ringfence_frames_total{interface=\"mirror0\",ring=\"1\"}"), 12_345.0);
@@ -67,10 +67,10 @@ fn labels_stay_bounded() {
     state.set_status(status);
     for n in 0..2_000 {
         let mut one = tracked(n);
-        (one.finding.segment, one.stage) = (format!("s{}", n % 1_000), ringfence_core::ledger::Stage::Open);
+        (one.finding.segment, one.stage) = (format!("s{}", n % 1_000), Stage::Open);
         state.put(one);
     }
-    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]));
+    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]), None);
     let text = metrics.render(&state);
     let shown = series(&text, "ringfence_open_finding_last_seen_timestamp_seconds");
     assert_eq!(shown.len(), FINDING_SERIES_MAX);
@@ -85,7 +85,7 @@ fn hostile_names_do_not_break_the_format() {
     let state = State::default();
     let ring = Ring { interface: "e\"\n\\{}0".into(), ..Ring::default() };
     state.set_status(Status { rings: vec![ring], ..Status::default() });
-    let text = Metrics::new(Pseudonyms::plain()).render(&state);
+    let text = Metrics::new(Pseudonyms::plain(), None).render(&state);
     assert!(text.contains(r#"ringfence_frames_total{interface="e\"\n\\{}0",ring="0"} 0"#), "{text}");
 }
 
@@ -97,11 +97,26 @@ fn promtool_finds_nothing() {
         eprintln!("skipped: promtool is not installed (Debian package prometheus)");
         return;
     };
-    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]));
+    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]), None);
     metrics.count_request("/metrics", 200);
     let text = metrics.render(&filled());
     promtool.stdin.take().expect("piped").write_all(text.as_bytes()).expect("written");
     let done = promtool.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && said.trim().is_empty(), "{said}\n{text}");
+}
+
+#[test]
+fn groups_take_the_place_of_findings() {
+    let text = Metrics::new(Pseudonyms::keyed([7; 32]), Some(5)).render(&filled());
+    for family in FAMILIES.iter().filter(|f| OF_FINDINGS.iter().any(|begin| f.name.starts_with(begin))) {
+        assert!(series(&text, family.name).is_empty(), "{}", family.name);
+    }
+    // 8 devices in each segment have open findings, 8 with one verdict each.
+    let groups = series(&text, GROUP);
+    assert!(
+        !groups.is_empty() && groups.iter().all(|l| l.rsplit_once(' ').is_some_and(|(_, n)| n.parse::<f64>().is_ok_and(|n| n >= 5.0))),
+        "{groups:?}"
+    );
+    assert!(series(&Metrics::new(Pseudonyms::keyed([7; 32]), Some(9)).render(&filled()), GROUP).is_empty(), "too small");
 }

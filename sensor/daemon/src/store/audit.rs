@@ -22,8 +22,8 @@ CREATE INDEX audit_heads_by_seq ON audit_heads (seq);
 /// Where the chain stands: the last entry's number and hash.
 #[derive(Clone, Debug)]
 pub(super) struct Tip {
-    seq: u64,
-    hash: String,
+    pub(super) seq: u64,
+    pub(super) hash: String,
 }
 
 /// The tip of what is stored.
@@ -73,7 +73,7 @@ pub(super) fn append(transaction: &Transaction<'_>, tip: &Tip, all: &[Audit], si
     Ok(Some((tip, head)))
 }
 
-fn write_head(transaction: &Transaction<'_>, head: &Head) -> rusqlite::Result<()> {
+pub(super) fn write_head(transaction: &Transaction<'_>, head: &Head) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached("INSERT INTO audit_heads (seq, hash, at, signature) VALUES (?1, ?2, ?3, ?4)")?;
     insert.execute(params![head.seq as i64, head.hash, head.at, head.signature])?;
     Ok(())

@@ -8,6 +8,7 @@ mod coverage;
 mod devices;
 mod links;
 mod read;
+mod retention;
 mod row;
 mod schema;
 mod waivers;
@@ -35,7 +36,8 @@ use crate::waivers::Entry;
 
 pub use coverage::{Counts, Covered, Piece, Watched};
 pub use devices::DaySeen;
-pub use read::{HistoryRow, Reader, Which};
+pub use read::{HistoryRow, Known, Reader, Which};
+pub use retention::{Erased, midnight};
 
 /// The file's name in the state directory.
 pub const FILE: &str = "ringfence.sqlite";
@@ -130,6 +132,15 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// Takes out everything that is about a device, where only groups may be told.
+    pub fn without_devices(&mut self) {
+        self.findings.clear();
+        self.events.clear();
+        self.seen.clear();
+    }
+}
+
 impl Store {
     /// Opens the store in a directory, which must exist; makes or upgrades its tables.
     ///
@@ -143,6 +154,8 @@ impl Store {
         connection.busy_timeout(BUSY).map_err(fail)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
+        // What is deleted is overwritten.
+        connection.pragma_update(None, "secure_delete", "ON").map_err(fail)?;
         schema::upgrade(&mut connection).map_err(|problem| match problem {
             schema::Problem::Sqlite(error) => error_of(&path, &error),
             schema::Problem::Later(version) => StoreError {
@@ -169,11 +182,16 @@ impl Store {
     pub fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
         let written = self.transact(changes).map_err(|error| error_of(&self.reader.path, &error))?;
         let at_once = changes.audit.iter().any(|a| ANCHORED_AT_ONCE.contains(&a.action));
-        if let Some((tip, head)) = written {
+        self.reached(written, at_once);
+        Ok(())
+    }
+
+    /// The audit log has grown, and is on disk.
+    fn reached(&mut self, head: Option<(audit::Tip, Head)>, at_once: bool) {
+        if let Some((tip, head)) = head {
             self.tip = tip;
             tell_anchor(self.anchors.reached(head, at_once));
         }
-        Ok(())
     }
 
     fn transact(&mut self, changes: &Changes) -> rusqlite::Result<Option<(audit::Tip, Head)>> {

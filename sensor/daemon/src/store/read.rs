@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ringfence_core::identity::{Fact, Link};
 use ringfence_core::ledger::Tracked;
 use ringfence_core::time::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags};
 
 use super::{BUSY, DaySeen, FILE, Piece, StoreError, coverage, devices, error_of, links, row, schema, waivers};
 use crate::waivers::{Entry, WaiverUse};
@@ -45,6 +45,17 @@ pub struct HistoryRow {
     pub verdict: String,
     /// The level then; empty in rows of earlier versions.
     pub level: String,
+}
+
+/// A device that is remembered, by what makes it the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its key.
+    pub key: String,
+    /// Its hardware address.
+    pub mac: Option<String>,
+    /// Its entry of the register.
+    pub register: Option<String>,
 }
 
 /// The store, for those who only read.
@@ -162,25 +173,16 @@ impl Reader {
         read().map_err(|error| error_of(&self.path, &error))
     }
 
-    /// The keys of all devices.
+    /// Every device that is remembered: key, hardware address, entry of the register.
     ///
     /// # Errors
     /// [`StoreError`] when the table cannot be read.
-    pub fn device_keys(&self) -> Result<Vec<String>, StoreError> {
-        let read = || -> rusqlite::Result<Vec<String>> {
-            let mut query = self.connection.prepare_cached("SELECT key FROM devices ORDER BY key")?;
-            let rows = query.query_map([], |row| row.get(0))?;
+    pub fn known(&self) -> Result<Vec<Known>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<Known>> {
+            let mut query = self.connection.prepare_cached("SELECT key, mac, register FROM devices ORDER BY key")?;
+            let rows = query.query_map([], |row| Ok(Known { key: row.get(0)?, mac: row.get(1)?, register: row.get(2)? }))?;
             rows.collect()
         };
         read().map_err(|error| error_of(&self.path, &error))
-    }
-
-    /// Whether there is a device with this key.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the table cannot be read.
-    pub fn has_device(&self, key: &str) -> Result<bool, StoreError> {
-        let found = self.connection.query_row("SELECT 1 FROM devices WHERE key = ?1", params![key], |_| Ok(())).optional();
-        found.map(|row| row.is_some()).map_err(|error| error_of(&self.path, &error))
     }
 }

@@ -245,3 +245,88 @@ fn every_word_of_operators_about_devices_is_kept() {
     drop(store);
     assert_eq!(Store::open(dir.path()).expect("opened again").read().links().expect("read"), said);
 }
+
+fn files(dir: &Path) -> Vec<u8> {
+    let entries = std::fs::read_dir(dir).expect("a folder").flatten();
+    entries.flat_map(|e| std::fs::read(e.path()).expect("readable")).collect()
+}
+
+fn holds(dir: &Path, text: &str) -> bool {
+    files(dir).windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+#[test]
+fn what_is_erased_leaves_no_byte_in_any_file() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut store = Store::open(dir.path()).expect("opens");
+    let mut other = tracked("rf-2", Stage::Open);
+    (other.finding.device.id, other.finding.device.mac) = ("dev-00000000000b".into(), "02:00:5e:10:00:02".parse().ok());
+    (other.finding.device.key, other.finding.device.name) = ("mac:02:00:5e:10:00:02".into(), Some("printer".into()));
+    other.finding.device.addresses = vec!["10.0.0.8".parse().expect("an address")];
+    other.finding.basis.place = None;
+    for round in 0..50 {
+        let mut one = tracked("rf-1", Stage::Open);
+        (one.finding.flows, one.finding.waiver, one.finding.device.name) = (round, Some("W-1".into()), Some("canary-laptop".into()));
+        one.finding.reasons = vec!["a long story ".repeat(500)];
+        store.write(&changes(&[one, other.clone()])).expect("written");
+    }
+    let words = ["02:00:5e:10:00:01", "10.0.0.7", "canary-laptop", "2001:db8::7"];
+    // Part of it is in the file, part in the write-ahead log.
+    store.reader.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).expect("moved");
+    assert!(words.iter().all(|w| holds(dir.path(), w)));
+    let note = |rows| Audit { at: Timestamp::ZERO, by: "jana".into(), action: "erase", detail: format!("{rows} rows") };
+    let place = Sighting { segment: "lab".into(), addr: "10.0.0.7".parse().expect("an address"), span: (Timestamp::ZERO, Timestamp::ZERO) };
+    let fact = Fact { name: Some("canary-laptop".into()), ..Fact::blank(Timestamp::ZERO, Mac([2, 0, 0x5e, 0x10, 0, 1])) };
+    let seen = Seen { device: tracked("rf-1", Stage::Open).finding.device, designated: false, facts: vec![fact], sightings: vec![place] };
+    store.write(&Changes { seen: vec![seen], ..Changes::default() }).expect("written");
+    let known: Vec<String> = store.read().known().expect("read").into_iter().map(|k| k.key).collect();
+    assert_eq!(known, ["mac:02:00:5e:10:00:01", "mac:02:00:5e:10:00:02"]);
+    let erased = store.erase(&["mac:02:00:5e:10:00:01".into()].into(), &[], note).expect("erased");
+    assert!(erased.clean && erased.rows >= 51, "{erased:?}");
+    for word in words {
+        assert!(!holds(dir.path(), word), "{word} is still there");
+    }
+    assert!(holds(dir.path(), "printer"), "others stay");
+    drop(store);
+    let store = Store::open(dir.path()).expect("opens");
+    assert_eq!(store.read().findings(Which::Since(Timestamp::ZERO)).expect("read").0, [other]);
+}
+
+#[test]
+fn what_is_too_old_goes_and_the_audit_log_says_how_much() {
+    use crate::audit::{anchor, read, signer, verify};
+    use crate::config::Retention;
+
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let mut store = Store::open(dir.path()).expect("opens");
+    let day = |n: u64| Timestamp::from_secs_nanos(1_700_000_000 + n * 86_400, 0);
+    for (n, stage) in [(0, Stage::Resolved), (0, Stage::Open), (5, Stage::Resolved)] {
+        let mut one = tracked(&format!("rf-{n}-{}", stage.name()), stage);
+        one.changed = day(n);
+        let audit = Audit { at: day(n), by: "sensor".into(), action: "start", detail: "x".into() };
+        let event = happened(&one);
+        store.write(&Changes { findings: vec![one], events: vec![event], audit: vec![audit], ..Changes::default() }).expect("written");
+    }
+    let days = |n: u64| Some(Duration::from_secs(n * 86_400));
+    let none = Retention { findings: None, history: None, sightings: None, coverage: None, audit: None };
+    assert_eq!(store.expire(day(9_000), &none, false).expect("nothing to do"), []);
+    let four = Retention { findings: days(4), history: days(4), audit: days(4), ..none };
+    assert_eq!(store.expire(day(6), &four, false).expect("deleted"), [("findings", 1), ("history", 2), ("audit", 2)]);
+    assert_eq!(store.expire(day(6), &four, false).expect("nothing is left to delete"), []);
+    let ids: Vec<String> = store.read().findings(Which::Since(Timestamp::ZERO)).expect("read").0.into_iter().map(|t| t.finding.id).collect();
+    assert_eq!(ids, ["rf-0-open", "rf-5-resolved"], "what is open stays");
+    assert_eq!(store.expire(day(6), &four, true).expect("deleted")[0], ("findings", 1), "unless nothing stored can end any more");
+    // The log begins behind the cut, says so, and is whole.
+    let log = read::read(&dir.path().join(FILE)).expect("readable");
+    let details: Vec<&str> = log.entries.iter().map(|e| e.detail.as_str()).collect();
+    assert_eq!(details[1], "findings: 1 older than 2023-11-16 00:00 UTC deleted");
+    assert!(details.iter().any(|d| d.starts_with("entries up to 2 are deleted, 2 older than")), "{details:?}");
+    let key = signer::PublicKey::from_pem(&std::fs::read_to_string(dir.path().join(signer::PUBLIC)).expect("there")).expect("a key");
+    let anchored = std::fs::read_to_string(dir.path().join(anchor::FILE)).expect("there");
+    let anchored: Vec<Head> = anchor::heads(&anchored).into_iter().map(|(_, h)| h.expect("a head")).collect();
+    let checked = verify(log.entries.clone(), &log.heads, &anchored, &key);
+    assert_eq!((checked.broken, checked.first), (vec![], 3));
+    // Who cuts more off the beginning is found, even at an entry that was signed.
+    let more = verify(log.entries.into_iter().skip(1), &log.heads, &anchored, &key);
+    assert!(more.broken.iter().any(|b| b.to_string().contains("the log says that it was cut behind entry 2")), "{:?}", more.broken);
+}

@@ -61,7 +61,7 @@ pub(super) fn run(device: &str, at: Option<Timestamp>, args: &past::Args, termin
 
 /// The key of a device: by pseudonym, key or hardware address.
 fn find(past: &Past, device: &str) -> Result<String, Failure> {
-    let known = past.reader.device_keys().map_err(past::failure)?;
+    let known: Vec<String> = past.reader.known().map_err(past::failure)?.into_iter().map(|d| d.key).collect();
     let mac = format!("mac:{}", device.to_ascii_lowercase().replace('-', ":"));
     let is = |key: &&String| **key == device || past.names.device(key) == device || **key == mac || **key == format!("reg:{device}");
     known.iter().find(is).cloned().ok_or_else(|| {

@@ -22,7 +22,7 @@ pub(super) fn coverage(app: &App, _: &Call) -> Result<Answer, Problem> {
         segments: s.segments.iter().map(segment).collect(),
         unjudgeable: s.blind.clone(),
         limits: s.limits.clone(),
-        events: s.events.iter().map(|(event, n)| (event.name(), *n)).collect(),
+        events: s.events.iter().filter(|_| app.context.group_min.is_none()).map(|(event, n)| (event.name(), *n)).collect(),
         queue: Queue { depth: s.queue.depth, capacity: s.queue.capacity, age_secs: s.queue.age_secs },
         store: store(&s.store, &app.veil),
         reloads: reloads(&s.reloads, &app.veil),

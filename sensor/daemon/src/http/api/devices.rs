@@ -10,7 +10,7 @@ use super::findings::entry;
 use super::{page, text};
 use crate::http::problem::Problem;
 use crate::http::routes::{Answer, App, Call};
-use crate::http::wire::{DeviceDetail, DeviceEntry, DevicePage};
+use crate::http::wire::{DeviceDetail, DeviceEntry, DevicePage, Erase, Erased};
 use crate::output::json;
 
 /// Findings that a device is shown with.
@@ -43,6 +43,14 @@ pub(super) fn one(app: &App, call: &Call) -> Result<Answer, Problem> {
     let shown: Vec<Finding> = findings.iter().take(FINDINGS_MAX).map(|t| app.veil.finding(&t.finding)).collect();
     let list = findings.iter().zip(&shown).map(|(t, f)| entry(t, f)).collect();
     Ok(Answer::json(&DeviceDetail { entry: entry_of_device, list }))
+}
+
+/// Forgets a device, by pseudonym or key.
+pub(super) fn erase(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let asked: Erase = call.body()?;
+    let done = app.context.control.erase(call.operator(), &call.id, &asked.reason);
+    let done = done.map_err(|refusal| Problem::of(refusal, "device with findings", &call.id, "/api/v1/devices"))?;
+    Ok(Answer::json(&Erased { rows: done.rows, clean: done.clean }))
 }
 
 /// The finding with the latest sign: what is known of the device now.

@@ -1,5 +1,6 @@
 //! What each route answers, and the table of them.
 
+mod aggregates;
 mod coverage;
 mod devices;
 mod findings;
@@ -41,6 +42,19 @@ const FINDINGS: &[Key] = &[
 const HISTORY: &[Key] =
     &[Key { name: "reason", kind: Kind::Text, about: "Why identities are asked for; without it pseudonyms are shown." }];
 
+/// Paths that answer with `[privacy] aggregate_only`: what is not here tells of single devices, or may one day.
+pub static AGGREGATE: &[&str] = &[
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/version",
+    "/api/v1/aggregates",
+    "/api/v1/coverage",
+    "/api/v1/alarms",
+    "/api/v1/reload",
+    "/api/v1/openapi.json",
+];
+
 const RELOAD: &[Key] = &[Key { name: "dry_run", kind: Kind::Flag, about: "Only say what would change." }];
 
 /// The table of routes.
@@ -58,6 +72,7 @@ pub static ROUTES: &[Route] = &[
     Route { method: Method::GET, path: "/api/v1/devices/{id}/history", about: "A device over time: addresses, names and why; identities with the right `resolve` and a reason, which is kept.", query: HISTORY, open: false, right: None, takes: None, answer: form::<wire::DeviceHistory>(), serve: links::history },
     Route { method: Method::GET, path: "/api/v1/links", about: "Devices that operators joined or keep apart.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Links>(), serve: links::list },
     Route { method: Method::POST, path: "/api/v1/links", about: "Join two devices, or keep them apart.", query: &[], open: false, right: Some(Right::Devices), takes: Some(form::<wire::LinkAdd>()), answer: form::<wire::Link>(), serve: links::add },
+    Route { method: Method::POST, path: "/api/v1/devices/{id}/erase", about: "Forget a device: its findings and everything about them, in memory and on disk.", query: &[], open: false, right: Some(Right::Erase), takes: Some(form::<wire::Erase>()), answer: form::<wire::Erased>(), serve: devices::erase },
     Route { method: Method::GET, path: "/api/v1/segments", about: "Segments with their open findings by verdict.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Segments>(), serve: segments::list },
     Route { method: Method::GET, path: "/api/v1/waivers", about: "Waivers and how they stand.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Waivers>(), serve: waivers::list },
     Route { method: Method::POST, path: "/api/v1/waivers", about: "Add a waiver.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverAdd>()), answer: form::<wire::Waiver>(), serve: waivers::add },
@@ -65,6 +80,7 @@ pub static ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/api/v1/waivers/{id}/approve", about: "Approve a waiver that somebody else added.", query: &[], open: false, right: Some(Right::Waivers), takes: None, answer: form::<wire::Waiver>(), serve: waivers::approve },
     Route { method: Method::POST, path: "/api/v1/waivers/{id}/renew", about: "Add a waiver that goes on where this one ends.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverRenew>()), answer: form::<wire::Waiver>(), serve: waivers::renew },
     Route { method: Method::POST, path: "/api/v1/waivers/{id}/revoke", about: "Take a waiver back from now on.", query: &[], open: false, right: Some(Right::Waivers), takes: Some(form::<wire::WaiverRevoke>()), answer: form::<wire::Waiver>(), serve: waivers::revoke },
+    Route { method: Method::GET, path: "/api/v1/aggregates", about: "Devices with open findings as counts over segment, app and verdict; small groups are left out.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Aggregates>(), serve: aggregates::table },
     Route { method: Method::GET, path: "/api/v1/coverage", about: "What is seen, lost and not judged.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Coverage>(), serve: coverage::coverage },
     Route { method: Method::GET, path: "/api/v1/alarms", about: "What keeps the sensor from seeing or telling, now.", query: &[], open: false, right: None, takes: None, answer: form::<wire::Alarms>(), serve: coverage::alarms },
     Route { method: Method::POST, path: "/api/v1/reload", about: "Load configuration and rules anew; a wrong set is refused whole.", query: RELOAD, open: false, right: None, takes: None, answer: form::<wire::Reload>(), serve: reload::reload },

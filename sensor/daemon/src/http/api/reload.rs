@@ -15,6 +15,9 @@ pub(super) fn reload(app: &App, call: &Call) -> Result<Answer, Problem> {
     let control = &app.context.control;
     let report = if dry_run { control.dry_run() } else { control.reload(if call.by.is_some() { call.operator() } else { "API" }) };
     let mut report = report.map_err(|e| Problem::unavailable(app.veil.text(&e)))?;
+    if app.context.group_min.is_some() {
+        report.findings.clear();
+    }
     if !report.problems.is_empty() {
         return Err(Problem::refused(report.problems.iter().map(|p| app.veil.text(p).into_owned()).collect()));
     }

@@ -66,3 +66,29 @@ fn identities_are_told_where_that_is_wanted() {
     }
     assert!(text.contains(&tracked(0).finding.id));
 }
+
+/// Three of four segments' groups are told; the routes that tell of devices say why they do not.
+#[test]
+fn only_groups_are_told_where_that_is_wanted() {
+    let server = Running::grouped(&loopback(), reported(), Some(5));
+    for route in ROUTES.iter().filter(|r| r.right.is_none()) {
+        let reply = server.route(route, &route.path.replace("{id}", "dev-0123456789ab"));
+        let told = crate::http::api::AGGREGATE.contains(&route.path);
+        assert_eq!(reply.status, if told { 200 } else { 403 }, "{}", route.path);
+        let body = reply.body.to_lowercase();
+        assert!(IDENTITIES.iter().all(|word| !body.contains(word)), "{}", route.path);
+        let named = |text: &str| {
+            ["dev-", "rf-"].iter().any(|begin| {
+                text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+                    .any(|w| w.strip_prefix(begin).is_some_and(|d| d.len() >= 12 && d.bytes().all(|b| b.is_ascii_hexdigit())))
+            })
+        };
+        assert!(told || !reply.problem()["detail"].as_str().expect("a text").is_empty());
+        assert!(!named(&body), "{} tells of a device: {body}", route.path);
+    }
+    assert!(server.get("/api/v1/devices").problem()["detail"].as_str().is_some_and(|d| d.contains("aggregate_only")));
+    let answer = server.json("/api/v1/aggregates");
+    assert_eq!(answer["group_min"], 5);
+    let groups = answer["groups"].as_array().expect("a list");
+    assert!(!groups.is_empty() && groups.iter().all(|g| g["devices"].as_u64() >= Some(5)), "{answer}");
+}

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use ringfence_core::finding::DeviceFacts;
+use ringfence_core::ledger::Tracked;
 
 use super::{Hub, text};
 use crate::audit::chain::hex;
 use crate::clock::now;
 use crate::control::{Refusal, Resolution};
+use crate::store::Which;
 
 /// Questions of one operator within [`SPAN`], unanswered ones too: enough for an incident, too few to make a list.
 const ASKED_MAX: usize = 10;
@@ -112,12 +114,18 @@ impl Hub {
         Err(Refusal::Limited(what, "ask again later; who has to know many identities has [http] identities for it".to_string()))
     }
 
-    /// The device behind a pseudonym, as its latest finding knows it. Under a former key too, where that was kept.
+    /// The device behind a pseudonym, as its latest finding knows it. Under a former key too, where that was kept; and one that memory has
+    /// let go of.
     fn device_of(&self, pseudonym: &str) -> Option<DeviceFacts> {
         let is = |key: &str| self.names.iter().any(|names| names.device(key) == pseudonym);
-        let findings = self.ledger.iter().map(|t| &t.finding);
-        let latest = findings.filter(|f| is(&f.device.key)).max_by_key(|f| f.last_seen)?;
-        Some(DeviceFacts { id: pseudonym.to_string(), ..latest.device.clone() })
+        let held = self.ledger.iter().filter(|t| is(&t.finding.device.key)).cloned();
+        let mut found: Vec<Tracked> = held.collect();
+        if found.is_empty() {
+            let known = self.store.read().known().unwrap_or_default().into_iter().find(|k| is(&k.key))?;
+            found = self.store.read().findings(Which::Of(&known.key)).map(|(kept, _)| kept).unwrap_or_default();
+        }
+        let latest = found.into_iter().max_by_key(|t| t.finding.last_seen)?;
+        Some(DeviceFacts { id: pseudonym.to_string(), ..latest.finding.device })
     }
 }
 
