@@ -9,7 +9,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 DEMO := target/demo
 
-.PHONY: demo demo-live bench-live test setup lab-setup lint-tools docs clean help
+.PHONY: demo demo-live bench-live bench-store test setup lab-setup lint-tools docs clean help
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
@@ -55,6 +55,12 @@ bench-live: lab-setup
 	@echo "== building the sensor, optimised"
 	@$(CARGO) build --quiet --locked --release -p ringfence -p ringfence-tests
 	@target/release/rate target/release/ringfence $(BENCH)
+
+# A hundred thousand devices and a year of sightings: needs 4 GB of disk and a few minutes.
+bench-store: lab-setup
+	@echo "== building the sensor, optimised"
+	@$(CARGO) build --quiet --locked --release -p ringfence -p ringfence-tests
+	@target/release/remember target/release/ringfence $(BENCH)
 
 test: setup lint-tools
 	@echo "== formatting"

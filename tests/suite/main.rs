@@ -19,6 +19,7 @@ mod incremental;
 mod lab;
 mod licences;
 mod live;
+mod memory;
 mod names;
 mod oracle;
 mod privacy;

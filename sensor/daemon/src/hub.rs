@@ -4,7 +4,6 @@
 
 mod commands;
 mod deeds;
-mod hours;
 mod memory;
 mod status;
 
@@ -20,6 +19,7 @@ use ringfence_core::time::Timestamp;
 
 use crate::clock::now;
 use crate::config;
+use crate::hours::Hours;
 use crate::pseudonym::Pseudonyms;
 use crate::reload::Loaded;
 use crate::ring::{Batch, Orders};
@@ -58,7 +58,7 @@ pub struct Hub {
     /// What commands did to waivers, and how each stood when that was last told.
     waivers: BTreeMap<String, Entry>,
     standings: BTreeMap<String, Standing>,
-    hours: hours::Hours,
+    hours: Hours,
     privacy: config::Privacy,
     /// What devices and findings are called outside: under the site key, then under former ones that were kept.
     names: Vec<Pseudonyms>,
@@ -124,7 +124,7 @@ impl Hub {
             status,
             waivers: BTreeMap::new(),
             standings: BTreeMap::new(),
-            hours: hours::Hours::default(),
+            hours: Hours::default(),
             privacy,
             names,
             resolves: Resolves::default(),

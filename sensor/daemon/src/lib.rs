@@ -11,6 +11,7 @@ pub mod daemon;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod health;
+pub mod hours;
 pub mod http;
 pub mod hub;
 pub mod keys;

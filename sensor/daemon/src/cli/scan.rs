@@ -1,5 +1,7 @@
 //! `ringfence scan`: capture files in, judged findings out.
 
+mod keep;
+
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use ringfence_core::identity::Identity;
 use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::worker::Worker;
 
+use self::keep::Keeping;
 use super::{Exit, Failure, Terminal, problems, word};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -49,6 +52,7 @@ Examples:
   ringfence scan -c ringfence.toml *.pcapng.zst         judged by your policy
   tcpdump -w - -i span0 | ringfence scan -              from a pipe
   ringfence scan -o json --flows x.pcap | jq .          every finding and the flows that it rests on
+  ringfence scan -c ringfence.toml --store state x.pcap   and kept, for `judge` and `explain --device`
   ringfence scan -c ringfence.toml --fail-on unapproved x.pcap && echo clean
 
 Exit codes: 0 fine, 1 findings at or above --fail-on, 2 usage, 65 not a capture, 66 cannot be opened, 77 not permitted, 78 configuration")]
@@ -56,6 +60,9 @@ pub struct Args {
     /// Capture files (pcap, pcapng; plain, gzip, zstd); `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
+    /// Also put what is found into the store of this state directory, as a running sensor does; none may be running on it
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// Configuration: segments, devices, waivers, policy
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -107,7 +114,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         ));
     }
     let (rules, config) = load(args, terminal)?;
-    let (result, failures) = scan(args, &rules, config);
+    let (result, failures) = scan(args, &rules, config)?;
     let mut out = BufWriter::new(io::stdout().lock());
     // What could not be read must not look like traffic in which nothing was found.
     let unread = !failures.is_empty() && result.tally.frames == 0;
@@ -142,7 +149,7 @@ fn interrupted() -> Arc<AtomicBool> {
 }
 
 /// Reads all inputs and judges what they show. Warnings go to standard error; every input that failed comes back.
-fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Failure>) {
+fn scan(args: &Args, rules: &RulesStore, config: Config) -> Result<(ScanResult, Vec<Failure>), Failure> {
     let meter = Meter::on_stderr(&args.files);
     let stop = interrupted();
     let mut source = Files::new(args.files.clone(), Options { meter: meter.clone(), stop: Arc::clone(&stop), ..Options::default() });
@@ -155,7 +162,8 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
     let mut correlator = Correlator::new(Arc::clone(&set), config.policy, identity, Vec::new());
     let mut worker = Worker::new(0, set, 0);
     worker.set_grain(correlator.grain());
-    let errors = ring::replay(&mut source, &mut worker, &mut correlator);
+    let mut keeping = args.store.as_deref().map(|dir| Keeping::open(dir, &mut correlator)).transpose()?;
+    let errors = ring::replay_told(&mut source, &mut worker, &mut correlator, keep::stepping(&mut keeping));
     meter.finish();
     let mut unread = Vec::new();
     let failures = super::input_failures(&mut source, errors, &mut unread);
@@ -175,5 +183,8 @@ fn scan(args: &Args, rules: &RulesStore, config: Config) -> (ScanResult, Vec<Fai
         segments: output::segments([&worker.tally().places], &mut correlator),
         limits,
     };
-    (result, failures)
+    if let Some(keeping) = keeping {
+        keeping.finish(&result, &mut correlator)?;
+    }
+    Ok((result, failures))
 }

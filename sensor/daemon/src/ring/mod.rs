@@ -62,6 +62,16 @@ const WATCH_EVERY: u32 = 4_096;
 
 /// Replay: evidence goes straight to the correlator, and what it learns straight back to the worker.
 pub fn replay(source: &mut dyn Source, worker: &mut Worker, correlator: &mut Correlator) -> Vec<CaptureError> {
+    replay_told(source, worker, correlator, |_, _| {})
+}
+
+/// The same; `each` is called after every step.
+pub fn replay_told(
+    source: &mut dyn Source,
+    worker: &mut Worker,
+    correlator: &mut Correlator,
+    mut each: impl FnMut(&Worker, &mut Correlator),
+) -> Vec<CaptureError> {
     let mut inbox = Inbox::default();
     let (mut updates, mut frames) = (0u32, 0u32);
     pass_on(worker, correlator, &mut inbox);
@@ -74,6 +84,7 @@ pub fn replay(source: &mut dyn Source, worker: &mut Worker, correlator: &mut Cor
             frames = 0;
             pass_on(worker, correlator, inbox);
         }
+        each(worker, correlator);
     })
 }
 

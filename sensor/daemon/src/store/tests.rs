@@ -313,7 +313,8 @@ fn what_is_too_old_goes_and_the_audit_log_says_how_much() {
     let four = Retention { findings: days(4), history: days(4), audit: days(4), ..none };
     assert_eq!(store.expire(day(6), &four, false).expect("deleted"), [("findings", 1), ("history", 2), ("audit", 2)]);
     assert_eq!(store.expire(day(6), &four, false).expect("nothing is left to delete"), []);
-    let ids: Vec<String> = store.read().findings(Which::Since(Timestamp::ZERO)).expect("read").0.into_iter().map(|t| t.finding.id).collect();
+    let ids: Vec<String> =
+        store.read().findings(Which::Since(Timestamp::ZERO)).expect("read").0.into_iter().map(|t| t.finding.id).collect();
     assert_eq!(ids, ["rf-0-open", "rf-5-resolved"], "what is open stays");
     assert_eq!(store.expire(day(6), &four, true).expect("deleted")[0], ("findings", 1), "unless nothing stored can end any more");
     // The log begins behind the cut, says so, and is whole.

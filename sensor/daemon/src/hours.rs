@@ -1,4 +1,4 @@
-//! What each minute added to the coverage of its hour.
+//! What each minute added to the coverage of its hour. It must not know who watches, or who keeps it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::store::{Counts, Covered, Piece, Watched};
 
 /// The figures at the end of the last piece.
 #[derive(Debug, Default)]
-pub(super) struct Hours {
+pub struct Hours {
     at: Option<Timestamp>,
     rings: BTreeMap<(String, u16), Ring>,
     segments: BTreeMap<String, Segment>,
@@ -17,7 +17,7 @@ pub(super) struct Hours {
 
 impl Hours {
     /// What has been added since the last call. Figures only grow while the process lives.
-    pub(super) fn piece(&mut self, status: &Status) -> Piece {
+    pub fn piece(&mut self, status: &Status) -> Piece {
         let before = self.at.replace(status.at).unwrap_or(status.started);
         let seconds = status.at.since(before).as_secs_f64();
         let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
