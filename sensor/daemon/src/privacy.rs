@@ -143,7 +143,9 @@ fn segments(config: &Config) -> Vec<Segment> {
 fn retention(config: &Config) -> Vec<Kept> {
     let days = |kept: Option<std::time::Duration>| kept.map(|k| k.as_secs() / 86_400);
     let retention = &config.service.retention;
-    let classes = store::classes(retention).map(|(name, kept)| Kept { name, days: days(kept) });
+    // Where only groups are told, nothing of the rest is written.
+    let written = |name: &str| !config.service.privacy.aggregate_only || name.starts_with("coverage");
+    let classes = store::classes(retention).filter(|(name, _)| written(name)).map(|(name, kept)| Kept { name, days: days(kept) });
     classes.chain([Kept { name: "audit log", days: days(retention.audit) }]).collect()
 }
 
@@ -158,6 +160,7 @@ pub fn markdown(document: &str, language: &str, config: &Config, apps: &[String]
     environment.add_filter("plain", |text: String| plain(&text));
     environment.add_filter("cs_class", |text: String| czech(&text));
     environment.add_filter("cs_data", |text: String| czech(&text));
+    environment.add_filter("en_days", |days: u64| format!("{days} day{}", if days == 1 { "" } else { "s" }));
     environment.add_filter("cs_days", |days: u64| czech_days(days));
     for (name, text) in TEMPLATES {
         environment.add_template(name, text).map_err(|e| e.to_string())?;
