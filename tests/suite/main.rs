@@ -12,6 +12,7 @@ mod contacts;
 mod coverage;
 mod determinism;
 mod doctor;
+mod dossier;
 mod fuzz;
 mod generated;
 mod hostile;

@@ -1,6 +1,7 @@
 //! What may be asked of the running daemon, whoever asks: the API, a signal, a changed file.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringfence_core::correlate::DeviceStory;
 use ringfence_core::finding::DeviceFacts;
@@ -133,6 +134,11 @@ pub struct Erasure {
     /// Nothing of them is left in the files.
     pub clean: bool,
 }
+
+/// Pseudonyms that one operator may ask about within an hour, those that do not exist too: enough for an incident, too few for a list.
+pub const RESOLVES_PER_HOUR: usize = 10;
+/// How long a question waits for a second operator.
+pub const RESOLVE_CONFIRM: Duration = Duration::from_secs(900);
 
 /// Who is behind a pseudonym, or who else has to ask.
 #[derive(Clone, Debug, PartialEq)]

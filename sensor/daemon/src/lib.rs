@@ -19,6 +19,7 @@ pub mod lock;
 pub mod metrics;
 pub mod notify;
 pub mod output;
+pub mod privacy;
 pub mod privilege;
 pub mod pseudonym;
 pub mod reload;

@@ -53,8 +53,7 @@ fn live() -> Lived {
     let same = || settled < Instant::now() || told(&daemon.findings()) == told(&scanned);
     wait_for("the last counts", SOON * 2, || same().then_some(()));
     let findings = daemon.findings();
-    let pages = ["/metrics", "/api/v1/findings", "/api/v1/devices", "/api/v1/segments", "/api/v1/coverage"];
-    let mut said: Vec<_> = pages.iter().map(|p| (p.to_string(), daemon.get(p).into_bytes())).collect();
+    let mut said: Vec<_> = pages(&daemon).into_iter().map(|(path, body)| (path, body.into_bytes())).collect();
     said.push(("the log".into(), daemon.stop().into_bytes()));
     said.extend(files(&setup.state));
     Lived { findings, scanned, delays, said, recorded }
@@ -72,6 +71,30 @@ fn play(role: &Role, network: &Network, internet: &Internet, daemon: &Daemon) ->
     let found = || daemon.findings().iter().any(|f| expected.is(f)).then(|| begun.elapsed());
     let delay = wait_for(&format!("{expected:?}"), SOON * 3, found);
     Some((name, delay))
+}
+
+/// Every GET that the API has, with ids that it knows itself.
+pub fn pages(daemon: &Daemon) -> Vec<(String, String)> {
+    let first = |list: &str, what: &str, id: &dyn Fn(&Json) -> Json| id(&daemon.json(list)[what][0]).as_str().unwrap_or("none").to_string();
+    let finding = first("/api/v1/findings", "findings", &|f| f["id"].clone());
+    let device = first("/api/v1/devices", "devices", &|d| d["device"]["id"].clone());
+    let waiver = first("/api/v1/waivers", "waivers", &|w| w["id"].clone());
+    let document = daemon.json("/api/v1/openapi.json");
+    let paths = document["paths"].as_object().expect("paths").iter().filter(|(_, methods)| methods.get("get").is_some());
+    let ask = |(path, _): (&String, &Json)| {
+        let id = match path {
+            p if p.contains("devices") => &device,
+            p if p.contains("waivers") => &waiver,
+            _ => &finding,
+        };
+        let path = path.replace("{id}", id);
+        let (status, body) = daemon.ask("GET", &path).expect("an answer");
+        assert_eq!(status, 200, "{path}: {body}");
+        (path, body)
+    };
+    let pages: Vec<_> = paths.map(ask).collect();
+    assert!(pages.len() > 10 && pages.iter().any(|(path, _)| path == "/metrics"), "{pages:?}");
+    pages
 }
 
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {

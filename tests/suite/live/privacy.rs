@@ -7,6 +7,7 @@ use ringfence::audit::read;
 use ringfence_tests::lab::daemon::Daemon;
 use ringfence_tests::sensor::{Json, run};
 
+use super::lived::pages;
 use super::wire::{EASY, Wire};
 
 /// A sensor that names nobody, with two operators who may resolve and erase and one who may not.
@@ -170,4 +171,71 @@ fn a_device_that_is_erased_is_nowhere() {
     let daemon = wire.start();
     assert!(!devices(&daemon).contains(&all[0]));
     daemon.stop();
+}
+
+#[test]
+fn a_device_with_findings_is_named_in_no_page_log_or_audit_entry() {
+    let Some(wire) = operated("") else { return };
+    let daemon = filled(&wire);
+    let state = wire.setup.state.clone();
+    let store = ringfence::store::Reader::open(&state).expect("opens");
+    let kept = store.findings(ringfence::store::Which::Since(ringfence_core::time::Timestamp::ZERO)).expect("readable").0;
+    let mut words: Vec<String> = Vec::new();
+    for device in kept.iter().map(|t| &t.finding.device) {
+        words.extend(device.mac.map(|m| m.to_string()));
+        words.extend(device.addresses.iter().map(ToString::to_string).filter(|a| a.len() > 8));
+        words.extend([&device.name, &device.register].into_iter().flatten().cloned());
+        // The core's own ids are found by whoever tries every hardware address.
+        words.push(device.id.clone());
+    }
+    words.extend(kept.iter().map(|t| t.finding.id.clone()));
+    words.sort();
+    words.dedup();
+    assert!(words.len() > 20, "{words:?}");
+    let mut said = pages(&daemon);
+    assert_eq!(daemon.ask("POST", "/api/v1/reload").expect("an answer").0, 200);
+    said.push(("the log".into(), daemon.stop()));
+    said.push(("the audit log".into(), run(&["audit", "export", "--store", &state.to_string_lossy()]).stdout));
+    said.push(("the heads".into(), fs::read_to_string(state.join("audit.heads")).expect("readable")));
+    // A whole word: `10.10.20.2` is no part of `10.10.20.21`, and `10.10.20.0/24` is a network.
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-');
+    let shown: Vec<String> = said
+        .iter()
+        .flat_map(|(what, text)| {
+            let has = |w: &&String| {
+                text.match_indices(w.as_str())
+                    .any(|(at, _)| !text[..at].ends_with(part) && !text[at + w.len()..].starts_with(|c| part(c) || c == '/'))
+            };
+            words.iter().filter(has).map(|w| format!("{w} in {what}")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(shown, Vec::<String>::new());
+}
+
+#[test]
+fn only_groups_leave_the_sensor_and_nothing_about_a_device_its_memory() {
+    let Some(wire) = operated("\n[privacy]\naggregate_only = true\ngroup_min = 2\n") else { return };
+    let daemon = wire.start();
+    let frames = wire.office();
+    wire.send(&frames, EASY);
+    daemon.has_taken(frames.len() as u64);
+    ringfence_tests::lab::wait_until("a group is told", std::time::Duration::from_secs(20), || {
+        let table = daemon.json("/api/v1/aggregates");
+        if table["groups"].as_array().is_some_and(|g| !g.is_empty()) { Ok(()) } else { Err(table) }
+    });
+    assert!(daemon.get("/metrics").contains("ringfence_group_devices{") && !daemon.get("/metrics").contains("ringfence_findings"));
+    for path in ["/api/v1/findings", "/api/v1/devices", "/api/v1/segments", "/api/v1/waivers"] {
+        let (status, body) = daemon.ask("GET", path).expect("an answer");
+        assert!(status == 403 && body.contains("aggregate_only"), "{path}: {body}");
+    }
+    assert_eq!(post(&daemon, "jana", "/api/v1/resolve", &asked("dev-000000000000", "x")).0, 403);
+    daemon.stop();
+    let store = ringfence::store::Reader::open(&wire.setup.state).expect("opens");
+    assert_eq!(store.findings(ringfence::store::Which::Since(ringfence_core::time::Timestamp::ZERO)).expect("readable").0, []);
+    assert_eq!(store.known().expect("readable"), []);
+    let files = fs::read_dir(&wire.setup.state).expect("the state folder").flatten().map(|e| fs::read(e.path()).expect("readable"));
+    let bytes: Vec<u8> = files.flatten().collect();
+    for word in ["00:00:5e:00:53:", "laptop-fin-07", "\"dev-"] {
+        assert!(!bytes.windows(word.len()).any(|w| w == word.as_bytes()), "{word}");
+    }
 }

@@ -37,7 +37,7 @@ use crate::waivers::Entry;
 pub use coverage::{Counts, Covered, Piece, Watched};
 pub use devices::DaySeen;
 pub use read::{HistoryRow, Known, Reader, Which};
-pub use retention::{Erased, midnight};
+pub use retention::{Erased, classes, midnight};
 
 /// The file's name in the state directory.
 pub const FILE: &str = "ringfence.sqlite";

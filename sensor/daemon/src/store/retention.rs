@@ -34,6 +34,11 @@ const CLASSES: &[Class] = &[
     Class { name: "waiver uses", kept: |r| r.history, sql: |_| "DELETE FROM waiver_uses WHERE last_seen < ?1" },
 ];
 
+/// The classes of data and how long each is kept; the audit log is not among them.
+pub fn classes(retention: &Retention) -> impl Iterator<Item = (&'static str, Option<std::time::Duration>)> {
+    CLASSES.iter().map(|class| (class.name, (class.kept)(retention)))
+}
+
 /// What tells of a finding, `?1` by its id: those from before there was a table of devices.
 const OF_FINDING: &[&str] =
     &["DELETE FROM history WHERE finding = ?1", "DELETE FROM waiver_uses WHERE finding = ?1", "DELETE FROM findings WHERE id = ?1"];

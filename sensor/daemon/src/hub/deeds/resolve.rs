@@ -10,14 +10,11 @@ use ringfence_core::ledger::Tracked;
 use super::{Hub, text};
 use crate::audit::chain::hex;
 use crate::clock::now;
-use crate::control::{Refusal, Resolution};
+use crate::control::{RESOLVE_CONFIRM, RESOLVES_PER_HOUR, Refusal, Resolution};
 use crate::store::Which;
 
-/// Questions of one operator within [`SPAN`], unanswered ones too: enough for an incident, too few to make a list.
-const ASKED_MAX: usize = 10;
+/// The hour of [`RESOLVES_PER_HOUR`].
 const SPAN: Duration = Duration::from_secs(3_600);
-/// How long a question waits for a second operator.
-const WAITS: Duration = Duration::from_secs(900);
 
 /// What was asked, and what waits.
 #[derive(Debug, Default)]
@@ -41,7 +38,7 @@ impl Resolves {
         while asked.front().is_some_and(|first| at.duration_since(*first) >= SPAN) {
             asked.pop_front();
         }
-        if asked.len() >= ASKED_MAX {
+        if asked.len() >= RESOLVES_PER_HOUR {
             return false;
         }
         asked.push_back(at);
@@ -101,16 +98,16 @@ impl Hub {
         self.commit()?;
         let at = Instant::now();
         self.resolves.expire(at);
-        let waiting = Waiting { pseudonym: pseudonym.to_string(), reason, by: by.to_string(), until: at + WAITS };
+        let waiting = Waiting { pseudonym: pseudonym.to_string(), reason, by: by.to_string(), until: at + RESOLVE_CONFIRM };
         self.resolves.waiting.insert(id.clone(), waiting);
-        Ok(Resolution::Pending { id, until: now().after(WAITS) })
+        Ok(Resolution::Pending { id, until: now().after(RESOLVE_CONFIRM) })
     }
 
     pub(super) fn within_limit(&mut self, by: &str) -> Result<(), Refusal> {
         if self.resolves.count(by, Instant::now()) {
             return Ok(());
         }
-        let what = format!("{by} has asked {ASKED_MAX} times within an hour");
+        let what = format!("{by} has asked {RESOLVES_PER_HOUR} times within an hour");
         Err(Refusal::Limited(what, "ask again later; who has to know many identities has [http] identities for it".to_string()))
     }
 
