@@ -8,6 +8,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use ringfence_tests::lab::daemon::{DRAIN, Daemon};
 use ringfence_tests::lab::wait_until;
+use ringfence_tests::prng::Prng;
+use ringfence_tests::sensor;
 
 use super::wire::{EASY, Wire, told};
 
@@ -50,18 +52,50 @@ fn killed_in_the_middle_nothing_is_lost_and_nothing_doubled() {
     daemon.process.end(DRAIN);
     let daemon = wire.start();
     let back = told(&daemon.findings());
-    let ids = |lines: &[String]| lines.iter().map(|l| l.split(' ').next().unwrap_or_default().to_string()).collect::<Vec<_>>();
-    let mut unique = ids(&back);
+    let mut unique = ids_of(&back);
     unique.dedup();
-    assert_eq!(unique, ids(&back), "nothing twice");
-    let gone: Vec<_> = ids(&known).into_iter().filter(|id| !unique.contains(id)).collect();
+    assert_eq!(unique, ids_of(&back), "nothing twice");
+    let gone: Vec<_> = ids_of(&known).into_iter().filter(|id| !unique.contains(id)).collect();
     assert!(gone.is_empty(), "known before the end and not after: {gone:?}");
     // Heard again, everything is as if nothing had happened.
     wire.send(&frames, EASY);
     daemon.has_taken(frames.len() as u64);
     let all = settled(&daemon);
     daemon.stop();
-    assert_eq!(ids(&all), ids(&undisturbed(&frames).expect("namespaces are permitted")));
+    assert_eq!(ids_of(&all), ids_of(&undisturbed(&frames).expect("namespaces are permitted")));
+}
+
+#[test]
+fn killed_again_and_again_at_any_moment_it_loses_nothing_that_it_told() {
+    let Some(wire) = Wire::new() else { return };
+    let frames = wire.office();
+    let mut prng = Prng::new(u64::from(std::process::id()));
+    let mut known: Vec<String> = Vec::new();
+    for round in 0..6 {
+        let mut daemon = wire.start();
+        let missing: Vec<_> = known.iter().filter(|k| !ids_of(&told(&daemon.findings())).contains(k)).cloned().collect();
+        assert!(missing.is_empty(), "round {round}: told before the kill and not after: {missing:?}");
+        let from = prng.below(frames.len() / 2);
+        wire.send(&frames[from..frames.len() / 2 + from], EASY);
+        std::thread::sleep(Duration::from_millis(prng.below(1_500) as u64));
+        // What it tells is on disk already.
+        known.extend(ids_of(&told(&daemon.findings())));
+        daemon.process.signal(Signal::SIGKILL);
+        daemon.process.end(DRAIN);
+    }
+    assert!(!known.is_empty());
+    let store = rusqlite::Connection::open(wire.setup.state.join("ringfence.sqlite")).expect("the store");
+    let opened_twice = "SELECT count(*) FROM (SELECT 1 FROM history WHERE event = 'opened' GROUP BY finding HAVING count(*) > 1)";
+    assert_eq!(store.query_row(opened_twice, [], |row| row.get::<_, i64>(0)).expect("a number"), 0, "nothing is opened twice");
+    let whole: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a word");
+    assert_eq!(whole, "ok");
+    let state = wire.setup.state.to_string_lossy().into_owned();
+    let verified = sensor::run(&["audit", "verify", "--store", &state]);
+    assert_eq!(verified.status, Some(0), "{}{}", verified.stdout, verified.stderr);
+}
+
+fn ids_of(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|l| l.split(' ').next().unwrap_or_default().to_string()).collect()
 }
 
 #[test]
