@@ -29,7 +29,7 @@ pub(super) fn human(account: &Account, terminal: &Terminal) -> String {
         text += "\nAs long as necessary?\n";
     }
     for (app, last, days, necessity) in &account.apps {
-        let _ = writeln!(text, "  {app}: used on {days} days, last {}; {}", last.to_minute(), necessity.sentence());
+        let _ = writeln!(text, "  {app}: used on {}, last {}; {}", counted(*days, "day"), last.to_minute(), necessity.sentence());
     }
     text += &days(account, terminal);
     text
@@ -56,7 +56,13 @@ fn finding(account: &Account, told: &Told) -> String {
     f.others.iter().for_each(|other| line("also", other.name().to_string()));
     line(
         "seen",
-        format!("{} to {}, {} flows, {} days", f.first_seen.to_minute(), f.last_seen.to_minute(), f.flows, f.presence.days().len()),
+        format!(
+            "{} to {}, {}, {}",
+            f.first_seen.to_minute(),
+            f.last_seen.to_minute(),
+            counted(f.flows as usize, "flow"),
+            counted(f.presence.days().len(), "day")
+        ),
     );
     if let Some(at) = f.basis.work_service {
         line("work", format!("the organisation's work services were used until {}", at.to_minute()));
@@ -146,6 +152,11 @@ fn days(account: &Account, terminal: &Terminal) -> String {
         let _ = writeln!(text, "  the latest of {} days: {told}", account.days.len());
     }
     text
+}
+
+/// `1 day`, `2 days`.
+fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn minute(at: ringfence_core::time::Timestamp) -> String {
