@@ -50,6 +50,7 @@ const OF_DEVICE: &[&str] = &[
     "DELETE FROM findings WHERE device = (SELECT id FROM devices WHERE key = ?1)",
     "DELETE FROM sightings WHERE device = (SELECT seq FROM devices WHERE key = ?1)",
     "DELETE FROM uses WHERE device = (SELECT seq FROM devices WHERE key = ?1)",
+    "DELETE FROM links WHERE a = ?1 OR b = ?1",
     "DELETE FROM devices WHERE key = ?1",
 ];
 

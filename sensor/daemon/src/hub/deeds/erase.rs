@@ -32,6 +32,9 @@ impl Hub {
         let ids: Vec<String> = self.ledger.iter().filter(of).map(|t| t.finding.id.clone()).collect();
         let erased = self.store.erase(&keys, &ids, note).map_err(|e| Refusal::Unavailable(format!("{} ({})", e.message, e.help)))?;
         self.correlator.forget(&keys, now());
+        // Who it was joined with, or kept apart from, tells who it was.
+        self.status.links.retain(|link| !keys.contains(&link.a) && !keys.contains(&link.b));
+        self.correlator.set_links(self.status.links.clone());
         ids.iter().for_each(|id| self.drop_finding(id));
         Ok(erased)
     }
