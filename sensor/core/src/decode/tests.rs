@@ -145,7 +145,9 @@ fn what_cannot_be_seen_or_is_no_tunnel() {
     let of_udp = |port, payload: &[u8]| shown(1, &ethernet(0x0800, &ipv4(17, &udp(port, payload))));
     assert_eq!(shown(1, &ethernet(0x0800, &ipv4(50, &[1; 40]))), "|10.0.0.1 > 192.0.2.1 opaque esp");
     assert_eq!(of_udp(51_820, &[&[1, 0, 0, 0][..], &[7; 144]].concat()), "|10.0.0.1 > 192.0.2.1 opaque wireguard");
-    for (port, payload) in [(4789, &[1u8; 40][..]), (6081, &[0xff; 40]), (2152, &[0x32, 1, 0, 4]), (3544, &[0x60; 20]), (37008, &[9; 30]), (4754, &[0xff; 24])] {
+    for (port, payload) in
+        [(4789, &[1u8; 40][..]), (6081, &[0xff; 40]), (2152, &[0x32, 1, 0, 4]), (3544, &[0x60; 20]), (37008, &[9; 30]), (4754, &[0xff; 24])]
+    {
         assert_eq!(
             of_udp(port, payload),
             format!("|10.0.0.1 > 192.0.2.1 udp 40000 {port} {}", payload.len()),
