@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::fold::Folded;
+
 use super::indicator::IndicatorId;
 
 /// Search suffixes that resolvers append to every name; stripped before matching. RFC 6762 appendix G, RFC 8375, common routers.
@@ -27,7 +29,7 @@ struct Place {
 /// All name patterns of a rule set.
 #[derive(Clone, Debug)]
 pub struct Names {
-    places: HashMap<Box<str>, Place>,
+    places: HashMap<Box<str>, Place, Folded>,
     local: Vec<Box<str>>,
 }
 
@@ -47,7 +49,7 @@ impl Default for Names {
 impl Names {
     /// No patterns; the built-in local suffixes.
     pub fn new() -> Self {
-        Names { places: HashMap::new(), local: LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect() }
+        Names { places: HashMap::default(), local: LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect() }
     }
 
     /// Strips one more local suffix from now on.
@@ -57,6 +59,12 @@ impl Names {
             self.local.push(suffix.into());
             self.local.sort_by_key(|s| std::cmp::Reverse(s.len()));
         }
+    }
+
+    /// Bytes of memory that the patterns take.
+    pub(super) fn held(&self) -> usize {
+        let entry = size_of::<(Box<str>, Place)>() + 1;
+        self.places.capacity() * 8 / 7 * entry + self.places.keys().map(|k| k.len()).sum::<usize>()
     }
 
     /// Adds a pattern; the indicator that had it before, if any.

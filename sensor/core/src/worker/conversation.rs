@@ -2,7 +2,7 @@
 
 use crate::coverage::Blind;
 use crate::dissect::{Carrier, DISSECTORS, Direction, Dissector, Input, Probe, Progress};
-use crate::flow::{Flow, Half, Segment};
+use crate::flow::{First, Flow, Half, Segment};
 use crate::limits::PROBE_SEGMENTS_MAX;
 use crate::net::{Endpoint, Transport};
 use crate::time::Timestamp;
@@ -34,6 +34,97 @@ impl std::fmt::Debug for Conversation {
     }
 }
 
+/// What is read of a flow.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// Nothing yet that anybody has to keep.
+    Fresh(Fresh),
+    /// Its bytes, and who reads them.
+    Open(Box<Conversation>),
+    /// Nothing more.
+    Decided,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading::Fresh(Fresh::default())
+    }
+}
+
+/// A flow of which no payload was seen, or only datagrams that are nobody's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fresh {
+    /// The sequence number that opened each direction, and whether that was a SYN.
+    opened: [Option<(u32, bool)>; 2],
+    datagrams: u8,
+}
+
+impl Fresh {
+    /// A flow that began with a packet that nobody wants.
+    pub(super) fn after(first: &First) -> Self {
+        match first.tcp {
+            true => Fresh { opened: [Some((first.seq, first.syn)), None], datagrams: 0 },
+            false => Fresh { opened: [None; 2], datagrams: 1 },
+        }
+    }
+
+    /// Takes a segment without data; `false` when it says more than a fresh flow remembers.
+    fn takes(&mut self, direction: Direction, segment: &Segment<'_>) -> bool {
+        if segment.fin || !segment.bytes.is_empty() {
+            return false;
+        }
+        let Some(known) = self.opened.get_mut(side(direction)) else { return false };
+        match *known {
+            Some((seq, true)) if segment.syn => seq == segment.seq,
+            Some((_, false)) | None if segment.syn => {
+                *known = Some((segment.seq, true));
+                true
+            }
+            None => {
+                *known = Some((segment.seq, false));
+                true
+            }
+            Some(_) => true,
+        }
+    }
+
+    /// The conversation that has seen the same.
+    fn open(self, ts: Timestamp) -> Box<Conversation> {
+        let mut conversation = Box::new(Conversation { datagrams: self.datagrams, ..Conversation::default() });
+        for (half, opened) in conversation.halves.iter_mut().zip(self.opened) {
+            if let Some((seq, syn)) = opened {
+                half.push(&Segment { ts, seq, syn, fin: false, bytes: &[] });
+            }
+        }
+        conversation
+    }
+}
+
+impl Reading {
+    /// Whether nothing more is read.
+    pub(super) fn is_decided(&self) -> bool {
+        matches!(self, Reading::Decided)
+    }
+
+    /// The directions were taken the wrong way round.
+    pub(super) fn reverse(&mut self) {
+        match self {
+            Reading::Fresh(fresh) => fresh.opened.swap(0, 1),
+            Reading::Open(conversation) => conversation.halves.swap(0, 1),
+            Reading::Decided => {}
+        }
+    }
+}
+
+/// Whether nobody wants to see this first payload of a flow, whatever comes next.
+pub(super) fn is_nobodys(carrier: Carrier, ts: Timestamp, ends: (Endpoint, Endpoint), bytes: &[u8]) -> bool {
+    let (src, dst) = ends;
+    let at_start = carrier != Carrier::Tcp;
+    let direction = Direction::Forward;
+    let input = Input { ts, carrier, direction, src, dst, src_mac: None, bytes, at_start, at_end: at_start };
+    matches!(ask(&input), Asked::Nobody)
+}
+
 fn side(direction: Direction) -> usize {
     match direction {
         Direction::Forward => 0,
@@ -52,16 +143,58 @@ enum Next {
     Decided,
 }
 
+/// What came of reading a segment where it lies.
+enum InPlace {
+    /// It is dealt with, and nothing follows from it.
+    Passed(Next),
+    /// It was read.
+    Read(Next),
+    /// It has to be kept first.
+    Keep,
+}
+
 /// A TCP segment of a tracked flow.
 pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) {
-    let Some(mut conversation) = flow.state.conversation.take() else { return };
+    if let Reading::Fresh(fresh) = &mut flow.state.reading
+        && !cut
+        && fresh.takes(direction, segment)
+    {
+        return;
+    }
+    let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
+        Reading::Fresh(fresh) => fresh.open(segment.ts),
+        Reading::Open(conversation) => conversation,
+        Reading::Decided => return,
+    };
     let decided = conversation.segment(flow, direction, segment, cut, emitter) == Next::Decided;
     keep(flow, conversation, decided, emitter);
 }
 
 /// A UDP datagram of a tracked flow.
 pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, bytes: &[u8], emitter: &mut Emitter<'_>) {
-    let Some(mut conversation) = flow.state.conversation.take() else { return };
+    if bytes.is_empty() {
+        return;
+    }
+    let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
+        Reading::Decided => return,
+        Reading::Open(conversation) => conversation,
+        Reading::Fresh(mut fresh) => {
+            let (src, dst) = ends(flow, direction);
+            let src_mac = flow.macs.get(side(direction)).copied().flatten();
+            let input = Input { ts, carrier: Carrier::Udp, direction, src, dst, src_mac, bytes, at_start: true, at_end: true };
+            let Asked::Bound(start) = ask(&input) else {
+                fresh.datagrams = fresh.datagrams.saturating_add(1);
+                if fresh.datagrams < PROBE_DATAGRAMS_MAX {
+                    flow.state.reading = Reading::Fresh(fresh);
+                }
+                return;
+            };
+            emitter.tally.bound(flow);
+            let mut conversation = fresh.open(ts);
+            conversation.dissector = Some(start());
+            conversation
+        }
+    };
     let decided = conversation.datagram(flow, direction, ts, bytes, emitter) == Next::Decided;
     keep(flow, conversation, decided, emitter);
 }
@@ -78,7 +211,7 @@ fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided
         return;
     }
     conversation.counted = held;
-    flow.state.conversation = Some(conversation);
+    flow.state.reading = Reading::Open(conversation);
 }
 
 impl Conversation {
@@ -102,11 +235,6 @@ impl Conversation {
         self.dissector.is_none()
     }
 
-    /// The directions were taken the wrong way round.
-    pub(super) fn reverse(&mut self) {
-        self.halves.swap(0, 1);
-    }
-
     fn half(&mut self, direction: Direction) -> &mut Half {
         let [forward, backward] = &mut self.halves;
         if side(direction) == 0 { forward } else { backward }
@@ -124,6 +252,14 @@ impl Conversation {
         if half.done && !segment.syn {
             return Next::Wait;
         }
+        if !cut && half.is_next(segment) {
+            match self.read_in_place(flow, direction, segment, emitter) {
+                InPlace::Passed(next) => return next,
+                InPlace::Read(next) => return self.read_both(flow, direction, Some(next), segment.ts, emitter),
+                InPlace::Keep => {}
+            }
+        }
+        let half = self.half(direction);
         let arrival = half.push(segment);
         if !segment.bytes.is_empty() {
             half.probes = half.probes.saturating_add(1);
@@ -141,7 +277,7 @@ impl Conversation {
                 return Next::Decided;
             }
         }
-        let next = self.read_both(flow, direction, segment.ts, emitter);
+        let next = self.read_both(flow, direction, None, segment.ts, emitter);
         if cut && next != Next::Decided {
             // What the snap length cut never comes: do not wait for it.
             self.half(direction).discard();
@@ -168,13 +304,75 @@ impl Conversation {
         }
     }
 
-    /// Reads the direction that got bytes, then the other one: what one side said may be what the other was waiting for.
-    fn read_both(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
+    /// Reads a segment that is next in its direction where it lies: nothing is copied unless somebody wants it again.
+    fn read_in_place(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        segment: &Segment<'_>,
+        emitter: &mut Emitter<'_>,
+    ) -> InPlace {
+        let half = self.half(direction);
+        let input = Input { bytes: segment.bytes, at_end: false, ..stream_input(flow, half, direction, segment.ts) };
+        if self.dissector.is_none() {
+            match ask(&input) {
+                Asked::More => return InPlace::Keep,
+                Asked::Nobody => {
+                    let half = self.half(direction);
+                    half.probes = half.probes.saturating_add(1);
+                    half.done = half.probes >= PROBE_SEGMENTS_MAX;
+                    half.pass(segment.bytes.len());
+                    let done = self.halves.iter().all(|h| h.done);
+                    return InPlace::Passed(if done { Next::Decided } else { Next::Wait });
+                }
+                Asked::Bound(start) => {
+                    emitter.tally.bound(flow);
+                    self.dissector = Some(start());
+                }
+            }
+        }
+        let Some(reader) = &mut self.dissector else { return InPlace::Keep };
+        emitter.tally.show(segment.bytes.len());
+        let progress = reader.read(&input, &mut emitter.on(flow, &input));
+        let said = std::mem::take(&mut flow.state.marks.said);
+        if said {
+            self.halves.iter_mut().for_each(Half::forget_history);
+        }
+        let half = self.half(direction);
+        half.probes = half.probes.saturating_add(1);
+        match progress {
+            Progress::Continue { consumed, need } if said && consumed >= segment.bytes.len() => {
+                half.pass(consumed);
+                half.need = need;
+                InPlace::Read(Next::Wait)
+            }
+            Progress::FlowDone => InPlace::Passed(Next::Decided),
+            _ => {
+                half.push(segment);
+                InPlace::Read(self.apply(direction, progress))
+            }
+        }
+    }
+
+    /// Reads the direction that got bytes, unless that is done (`first`: what came of it), then the other one: what one side said may
+    /// be what the other was waiting for.
+    fn read_both(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        mut first: Option<Next>,
+        ts: Timestamp,
+        emitter: &mut Emitter<'_>,
+    ) -> Next {
         let mut turn = direction;
         let mut moved = false;
         // Every step consumes, binds or ends; the bound only guards against a dissector that does none of these.
         for _ in 0..STEPS_MAX {
-            match self.step(flow, turn, ts, emitter) {
+            let next = match first.take() {
+                Some(next) => next,
+                None => self.step(flow, turn, ts, emitter),
+            };
+            match next {
                 Next::Again => moved = true,
                 Next::Decided => return Next::Decided,
                 Next::Wait if turn == direction => (turn, moved) = (direction.reverse(), false),
@@ -250,9 +448,9 @@ impl Conversation {
             return Next::Wait;
         }
         match ask(&input) {
-            Asked::Bound(dissector) => {
+            Asked::Bound(start) => {
                 emitter.tally.bound(flow);
-                self.dissector = Some(dissector);
+                self.dissector = Some(start());
                 Next::Again
             }
             // Whoever asks for more is bound by what a stream may hold.
@@ -275,17 +473,14 @@ impl Conversation {
         bytes: &[u8],
         emitter: &mut Emitter<'_>,
     ) -> Next {
-        if bytes.is_empty() {
-            return Next::Wait;
-        }
         let (src, dst) = ends(flow, direction);
         let src_mac = flow.macs.get(side(direction)).copied().flatten();
         let input = Input { ts, carrier: Carrier::Udp, direction, src, dst, src_mac, bytes, at_start: true, at_end: true };
         if self.dissector.is_none() {
             match ask(&input) {
-                Asked::Bound(dissector) => {
+                Asked::Bound(start) => {
                     emitter.tally.bound(flow);
-                    self.dissector = Some(dissector);
+                    self.dissector = Some(start());
                 }
                 Asked::More | Asked::Nobody => {
                     self.datagrams = self.datagrams.saturating_add(1);
@@ -372,7 +567,7 @@ fn ends(flow: &Flow<FlowState>, direction: Direction) -> (Endpoint, Endpoint) {
 }
 
 enum Asked {
-    Bound(Box<dyn Dissector>),
+    Bound(fn() -> Box<dyn Dissector>),
     More,
     Nobody,
 }
@@ -380,7 +575,7 @@ enum Asked {
 fn ask(input: &Input<'_>) -> Asked {
     for def in DISSECTORS.iter().filter(|d| d.carriers.contains(&input.carrier)) {
         match (def.probe)(input) {
-            Probe::Match => return Asked::Bound((def.start)()),
+            Probe::Match => return Asked::Bound(def.start),
             Probe::More => return Asked::More,
             Probe::No => {}
         }
