@@ -1,5 +1,6 @@
 //! What is to be known of a device after a restart: as few statements as make it the same device again.
 
+use super::resolve::Match;
 use super::station::{Span, Station};
 use super::{DeviceId, Fact, Identity, SegmentKey};
 use crate::net::Mac;
@@ -8,9 +9,16 @@ use crate::time::Timestamp;
 
 impl Identity {
     /// Statements that, learned by another identity, make the device what it is here: hardware addresses that it used one after the
-    /// other, its names, its kind, the addresses that it held and when. Traffic is not among them.
+    /// other, its names, its kind, the addresses that it held and when. Traffic is not among them. None where the hardware address says it all.
     pub fn remember(&self, id: DeviceId) -> Vec<Fact> {
         let members = super::view::members(self, self.resolve(id).key);
+        // One NIC with an address of its own, used by one device: the address alone makes it the same.
+        let plain = |mac: &Mac| {
+            !mac.is_local() && self.tenants_of(*mac).is_empty() && !self.registered(*mac).is_some_and(|(_, how)| how != Match::Mac)
+        };
+        if members.len() == 1 && members.iter().all(plain) {
+            return Vec::new();
+        }
         super::view::stations(self, &members).flat_map(|(mac, station)| of_station(mac, station)).collect()
     }
 }

@@ -116,6 +116,7 @@ pub(super) fn write_seen(transaction: &Transaction<'_>, seen: &Seen) -> rusqlite
     let device = device_row(transaction, &seen.device, whole)?;
     let rows: Vec<FactRow> = seen.facts.iter().map(row_of).collect();
     let facts = serde_json::to_string(&rows).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let facts = (!rows.is_empty()).then_some(facts);
     transaction.prepare_cached("UPDATE devices SET facts = ?2 WHERE seq = ?1")?.execute(params![device, facts])?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO sightings (device, day, segment, addr, first, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -220,10 +221,13 @@ fn fact_of(row: FactRow) -> Option<Fact> {
     })
 }
 
-/// What is remembered of devices that were seen since a time.
+/// What is remembered of devices that were seen since a time and have a finding that counts: open, or with a sign since then.
 pub(super) fn facts_since(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Fact>> {
-    let mut query = connection.prepare("SELECT facts FROM devices WHERE last_seen >= ?1 AND facts IS NOT NULL")?;
-    let mut rows = query.query([since.secs()])?;
+    let mut query = connection.prepare(
+        "SELECT facts FROM devices WHERE last_seen >= ?1 AND facts IS NOT NULL
+         AND id IN (SELECT device FROM findings WHERE stage = 'open' OR last_seen >= ?2)",
+    )?;
+    let mut rows = query.query(params![since.secs(), since.to_string()])?;
     let mut facts = Vec::new();
     while let Some(row) = rows.next()? {
         let kept: Vec<FactRow> = serde_json::from_str(row.get_ref(0)?.as_str()?).unwrap_or_default();

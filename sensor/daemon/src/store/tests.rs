@@ -199,6 +199,10 @@ fn a_device_is_recalled_with_what_makes_it_the_same() {
     // From one day into the next.
     let sighting = Sighting { segment: "lab".into(), addr: "10.0.0.7".parse().expect("address"), span: (at(57_590), at(57_610)) };
     let seen = Seen { device: device.clone(), designated: false, facts: facts.clone(), sightings: vec![sighting.clone()] };
+    let mut finding = tracked("rf-1", Stage::Resolved);
+    finding.finding.last_seen = at(57_610);
+    let findings = vec![finding];
+    store.write(&Changes { findings, ..Changes::default() }).expect("written");
     for _ in 0..2 {
         store.write(&Changes { seen: vec![seen.clone()], ..Changes::default() }).expect("written");
     }
