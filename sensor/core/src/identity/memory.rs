@@ -14,7 +14,7 @@ impl Identity {
         let members = super::view::members(self, self.resolve(id).key);
         // One NIC with an address of its own, used by one device: the address alone makes it the same.
         let plain = |mac: &Mac| {
-            !mac.is_local() && self.tenants_of(*mac).is_empty() && !self.registered(*mac).is_some_and(|(_, how)| how != Match::Mac)
+            !mac.is_local() && self.tenants_of(*mac).is_empty() && self.registered(*mac).is_none_or(|(_, how)| how == Match::Mac)
         };
         if members.len() == 1 && members.iter().all(plain) {
             return Vec::new();
