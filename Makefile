@@ -9,10 +9,10 @@ SHELL := /bin/bash
 CARGO ?= cargo
 DEMO := target/demo
 
-.PHONY: demo demo-live bench-live bench-store test setup lab-setup lint-tools docs clean help
+.PHONY: demo demo-live bench bench-short bench-compare bench-curves bench-parts bench-build bench-live bench-store test setup lab-setup lint-tools docs clean help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
 
 # Building needs a C compiler (ring, SQLite) and libpcap's headers. The lab and the tests need real clients and servers.
 PACKAGES := build-essential pkg-config libpcap-dev
@@ -49,6 +49,25 @@ demo-live: lab-setup
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
 	@echo "== a network of kernel namespaces; everything is gone when it ends (40 seconds, or Ctrl-C)"
 	@target/debug/lab target/debug/ringfence
+
+bench-build: setup
+	@echo "== building the sensor, optimised"
+	@$(CARGO) build --quiet --locked --release -p ringfence -p ringfence-tests --bin ringfence --bin bench --example baseline
+
+# Processor time beside the baseline, then the curves: about half an hour. The others are its parts; bench-short takes a few minutes.
+bench: bench-compare bench-curves
+
+bench-compare: bench-build
+	@target/release/bench compare $(BENCH)
+
+bench-curves: bench-build
+	@target/release/bench curves --into=docs/images $(BENCH)
+
+bench-short: bench-build
+	@target/release/bench all --short --rounds=3 $(BENCH)
+
+bench-parts: setup
+	@$(CARGO) bench --quiet --locked -p ringfence-tests --bench parts $(BENCH)
 
 # Takes about ten minutes on an idle machine: `make bench-live BENCH=--long` sends two hundred million frames instead.
 bench-live: lab-setup

@@ -1,4 +1,4 @@
-//! Writes a large capture for measuring: `corpus storm|bulk|flood UNITS OUT.pcap`.
+//! Writes a large capture for measuring: `corpus KIND UNITS OUT.pcap`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,11 +9,11 @@ use ringfence_tests::corpus::{Corpus, write};
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [kind, units, path] = &args[..] else {
-        eprintln!("usage: corpus storm|bulk|flood UNITS OUT.pcap");
+        eprintln!("usage: corpus mix|storm|bulk|flood|mid-stream|tunnels|fragments UNITS OUT.pcap");
         return ExitCode::from(2);
     };
     let Some((_, corpus)) = Corpus::WORDS.iter().find(|(w, _)| w == kind) else {
-        eprintln!("{kind}: one of storm, bulk, flood");
+        eprintln!("{kind}: no kind of corpus");
         return ExitCode::from(2);
     };
     let Ok(units) = units.parse() else {

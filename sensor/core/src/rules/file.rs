@@ -23,6 +23,17 @@ pub enum Pattern {
     Cidr(Prefix),
 }
 
+impl Pattern {
+    /// Bytes of memory beside its own size.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Pattern::Name(text) | Pattern::Is(text) | Pattern::Prefix(text) => text.len(),
+            Pattern::Contains(text, without) => text.len() + without.iter().map(|w| w.len() + size_of::<Box<str>>()).sum::<usize>(),
+            Pattern::Cidr(_) => 0,
+        }
+    }
+}
+
 /// An indicator, its patterns, and the tests beside it.
 #[derive(Clone, Debug)]
 pub struct Rule {

@@ -59,6 +59,12 @@ impl Names {
         }
     }
 
+    /// Bytes of memory that the patterns take.
+    pub(super) fn held(&self) -> usize {
+        let entry = size_of::<(Box<str>, Place)>() + 1;
+        self.places.capacity() * 8 / 7 * entry + self.places.keys().map(|k| k.len()).sum::<usize>()
+    }
+
     /// Adds a pattern; the indicator that had it before, if any.
     pub(super) fn add(&mut self, pattern: &str, id: IndicatorId) -> Option<IndicatorId> {
         if let Some((label, rest)) = pattern.split_once('.').filter(|(label, _)| label.contains('*')) {

@@ -162,6 +162,12 @@ impl RuleSet {
         }
     }
 
+    /// Bytes of memory that the name patterns take.
+    pub fn held(&self) -> usize {
+        let patterns = self.rules.iter().flat_map(|r| &r.patterns).map(|p| size_of::<Pattern>() + p.held()).sum::<usize>();
+        patterns + self.names.held() + self.names_of.values().map(Names::held).sum::<usize>()
+    }
+
     /// Strips one more local search suffix from names.
     pub fn add_local_suffix(&mut self, suffix: &str) {
         self.names.add_local(suffix);

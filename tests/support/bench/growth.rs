@@ -1,0 +1,214 @@
+//! How the cost of a packet grows with the number of flows, names, segments and open findings; and how two workers share.
+//!
+//! A worker and a correlator in this process, so that nothing else is measured; processor time of the thread, not of the clock.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use ringfence::capture::{FileSource, Options};
+use ringfence::rules_store::RulesStore;
+use ringfence_core::correlate::Correlator;
+use ringfence_core::decode::Frame;
+use ringfence_core::evidence::Evidence;
+use ringfence_core::identity::Identity;
+use ringfence_core::net::Prefix;
+use ringfence_core::policy::{Policy, SegmentClass, Selector};
+use ringfence_core::rules::RuleSet;
+use ringfence_core::worker::{Output, Worker};
+
+use super::program::thread_time;
+use crate::corpus::{self, Corpus};
+
+/// Packets between two judgements, as the hub makes them: half a second at 100,000 packets per second.
+const JUDGE_EVERY: u64 = 50_000;
+
+/// A corpus in memory.
+pub struct Frames(Vec<u8>);
+
+impl Frames {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// Never: memory takes every byte.
+    pub fn new(corpus: Corpus, units: u64) -> Self {
+        let mut bytes = Vec::new();
+        corpus::write(corpus, units, &mut bytes).expect("memory");
+        Frames(bytes)
+    }
+
+    /// Segments of `flows` streams in turn.
+    ///
+    /// # Panics
+    /// Never: memory takes every byte.
+    pub fn of_flows(flows: u64, units: u64) -> Self {
+        let mut bytes = Vec::new();
+        corpus::write_flows(flows, units, &mut bytes).expect("memory");
+        Frames(bytes)
+    }
+
+    fn each(&self, mut take: impl FnMut(&Frame<'_>)) -> u64 {
+        let mut count = 0;
+        let mut source = FileSource::from_bytes("corpus", self.0.clone(), &Options::default()).expect("our own capture");
+        while let Ok(Some(frame)) = source.next_frame() {
+            take(&frame);
+            count += 1;
+        }
+        count
+    }
+}
+
+#[derive(Default)]
+struct Inbox(Vec<Evidence>);
+
+impl Output for Inbox {
+    fn evidence(&mut self, evidence: Evidence) {
+        self.0.push(evidence);
+    }
+}
+
+/// A worker with the correlator behind it.
+struct Sensor {
+    worker: Worker,
+    correlator: Correlator,
+    inbox: Inbox,
+    frames: u64,
+}
+
+impl Sensor {
+    fn new(rules: &Arc<RuleSet>, policy: Policy) -> Self {
+        let correlator = Correlator::new(Arc::clone(rules), policy, Identity::new(Vec::new()), Vec::new());
+        let mut worker = Worker::new(0, Arc::clone(rules), 0);
+        worker.set_grain(correlator.grain());
+        Sensor { worker, correlator, inbox: Inbox::default(), frames: 0 }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) {
+        self.worker.frame(frame, &mut self.inbox);
+        self.inbox.0.drain(..).for_each(|e| self.correlator.take(e));
+        self.frames += 1;
+        if self.frames.is_multiple_of(JUDGE_EVERY) {
+            self.correlator.changes();
+            if let Some(watch) = self.correlator.watch_update() {
+                self.worker.watch(watch, &mut self.inbox);
+            }
+        }
+    }
+
+    /// Nanoseconds for each frame.
+    fn cost(&mut self, frames: &Frames) -> f64 {
+        let before = thread_time();
+        let count = frames.each(|frame| self.frame(frame));
+        (thread_time() - before).as_nanos() as f64 / count as f64
+    }
+}
+
+fn shipped() -> Arc<RuleSet> {
+    RulesStore::load(None).expect("the shipped rules are fine").set
+}
+
+/// ns per packet over so many flows, half of a run to warm up.
+///
+/// # Panics
+/// When the flows did not come.
+pub fn flows(counts: &[u64], packets: u64) -> Vec<(f64, f64)> {
+    let rules = shipped();
+    let one = |flows: &u64| {
+        let mut sensor = Sensor::new(&rules, Policy::none());
+        let frames = Frames::of_flows(*flows, packets.max(*flows));
+        sensor.cost(&frames);
+        let nanos = sensor.cost(&frames);
+        assert!(sensor.worker.tally().frames >= 2 * packets);
+        (*flows as f64, nanos)
+    };
+    counts.iter().map(one).collect()
+}
+
+/// ns per packet of handshakes over so many name indicators, and bytes of memory for each of them.
+///
+/// # Panics
+/// When a hello is missing.
+pub fn names(counts: &[usize], handshakes: u64) -> Vec<(f64, f64, f64)> {
+    let frames = Frames::new(Corpus::Storm, handshakes);
+    let shipped = shipped();
+    let one = |count: &usize| {
+        let mut rules = (*shipped).clone();
+        let before = rules.held();
+        rules.add_work_services(&(0..*count).map(|i| format!("h{i}.zone{}.example.net", i % 997)).collect::<Vec<_>>());
+        let bytes = (rules.held() - before) as f64 / *count as f64;
+        let mut sensor = Sensor::new(&Arc::new(rules), Policy::none());
+        sensor.cost(&frames);
+        let nanos = sensor.cost(&frames);
+        assert!(sensor.worker.tally().dissected >= handshakes, "a hello is missing");
+        (*count as f64, nanos, bytes)
+    };
+    counts.iter().map(one).collect()
+}
+
+/// ns per packet of handshakes over so many segments.
+///
+/// # Panics
+/// When a finding is missing.
+pub fn segments(counts: &[u32], handshakes: u64) -> Vec<(f64, f64)> {
+    let frames = Frames::new(Corpus::Storm, handshakes);
+    let rules = shipped();
+    let one = |count: &u32| {
+        let mut policy = Policy::none();
+        for i in 0..*count {
+            let net = Prefix::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + (i << 8))), 24).expect("a prefix");
+            policy.segments.add(&format!("segment-{i}"), SegmentClass::Standard, vec![Selector::Prefix(net)]);
+        }
+        let mut sensor = Sensor::new(&rules, policy);
+        sensor.cost(&frames);
+        let nanos = sensor.cost(&frames);
+        assert!(!sensor.correlator.report().findings.is_empty());
+        (f64::from(*count), nanos)
+    };
+    counts.iter().map(one).collect()
+}
+
+/// ns per packet of the mix's bulk and of new handshakes while so many findings are open.
+///
+/// # Panics
+/// When there are not so many findings.
+pub fn findings(counts: &[u64], packets: u64) -> Vec<(f64, f64)> {
+    let rules = shipped();
+    let quiet = Frames::of_flows(20_000, packets);
+    let one = |count: &u64| {
+        let mut sensor = Sensor::new(&rules, Policy::none());
+        Frames::new(Corpus::Clients, *count).each(|frame| sensor.frame(frame));
+        let open = sensor.correlator.report().findings.len() as u64;
+        assert!(open >= *count, "{open} findings are open, where there are {count}");
+        sensor.cost(&quiet);
+        (*count as f64, sensor.cost(&quiet))
+    };
+    counts.iter().map(one).collect()
+}
+
+/// How much faster two workers are than one, each with half of the flows: processor time, so that who else runs does not count.
+///
+/// # Panics
+/// When a hello is missing.
+pub fn two_workers(handshakes: u64) -> f64 {
+    let rules = shipped();
+    let run = |frames: &Frames| {
+        let mut sensor = Sensor::new(&rules, Policy::none());
+        sensor.cost(frames);
+        let before = thread_time();
+        frames.each(|frame| sensor.frame(frame));
+        thread_time() - before
+    };
+    let whole = Frames::new(Corpus::Storm, handshakes);
+    let alone = run(&whole);
+    let half = Frames::new(Corpus::Storm, handshakes / 2);
+    let barrier = Barrier::new(2);
+    let together: Vec<Duration> = std::thread::scope(|scope| {
+        let worker = || {
+            barrier.wait();
+            run(&half)
+        };
+        let threads = [scope.spawn(worker), scope.spawn(worker)];
+        threads.into_iter().map(|t| t.join().expect("a worker")).collect()
+    });
+    alone.as_secs_f64() / together.iter().max().map_or(1.0, Duration::as_secs_f64)
+}
