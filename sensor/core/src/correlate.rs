@@ -90,8 +90,8 @@ pub struct Report {
 impl Correlator {
     /// A correlator over rules, a policy and what the operator knows of devices.
     pub fn new(rules: Arc<RuleSet>, policy: Policy, identity: Identity, interfaces: Vec<String>) -> Self {
-        let macs: HashSet<Mac> = policy.designated_macs().into_iter().collect();
-        let watch = Watch { addrs: HashSet::new(), macs, suffixes: policy.local_suffixes.clone() };
+        let macs = policy.designated_macs().into_iter().collect();
+        let watch = Watch { addrs: HashSet::default(), macs, suffixes: policy.local_suffixes.clone() };
         let watch_changed = !watch.macs.is_empty() || !watch.suffixes.is_empty();
         Correlator {
             rules,

@@ -16,6 +16,7 @@ pub mod expiring_map;
 pub mod field;
 pub mod finding;
 pub mod flow;
+pub mod fold;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod identity;

@@ -16,14 +16,15 @@ use crate::coverage::Blind;
 use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload, Tcp, Udp};
 use crate::dissect::{Carrier, Direction, Input};
 use crate::evidence::Evidence;
-use crate::flow::{Flow, FlowIndex, FlowKey, FlowTable, Fragments, Segment};
+use crate::flow::{First, Flow, FlowIndex, FlowKey, FlowTable, Fragments, Lone, Segment};
+use crate::fold::Keys;
 use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
 use crate::net::{Endpoint, Transport};
 use crate::record::Record;
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
 
-use conversation::Conversation;
+use conversation::{Fresh, Reading, is_nobodys};
 use emit::{Emitter, Place};
 
 pub use emit::RecordContext;
@@ -52,6 +53,8 @@ pub struct Worker {
     index: u16,
     rules: Arc<RuleSet>,
     flows: FlowTable<FlowState>,
+    lone: Lone,
+    lone_keys: Keys,
     fragments: Fragments,
     watch: Arc<Watch>,
     presence: watch::PresenceThrottle,
@@ -64,8 +67,8 @@ pub struct Worker {
 /// What a worker keeps for a flow.
 #[derive(Debug, Default)]
 struct FlowState {
-    /// The bytes that are still being read; `None` once the flow is decided.
-    conversation: Option<Box<Conversation>>,
+    /// The bytes that are still being read.
+    reading: Reading,
     /// Which direction the client sends in, once a record told.
     client: Option<Direction>,
     /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
@@ -85,6 +88,8 @@ impl Worker {
             index,
             rules,
             flows: FlowTable::new(FLOWS_MAX),
+            lone: Lone::new(FLOW_IDLE),
+            lone_keys: Keys::of(salt),
             fragments: Fragments::default(),
             watch: Arc::new(Watch::default()),
             presence: watch::PresenceThrottle::default(),
@@ -113,12 +118,16 @@ impl Worker {
 
     /// How finely the coverage tells places apart.
     pub fn set_grain(&mut self, grain: Grain) {
-        self.tally.places.grain = grain;
+        self.tally.places.set_grain(grain);
     }
 
     /// Takes one frame.
     pub fn frame(&mut self, frame: &Frame<'_>, output: &mut dyn Output) {
         self.tally.frame(frame);
+        if self.lone.is_due(frame.ts) {
+            let tally = &mut self.tally;
+            self.lone.sweep(frame.ts, |first| tally.lone_closed(&first));
+        }
         let mut counts = DecodeCounts::default();
         let packet = decode::decode(frame, &mut counts);
         self.tally.decoded(&counts);
@@ -138,6 +147,8 @@ impl Worker {
         while let Some(flow) = self.flows.pop_oldest() {
             self.close(flow, output);
         }
+        let tally = &mut self.tally;
+        self.lone.drain(|first| tally.lone_closed(&first));
         self.tally.fragments_lost(self.fragments.expire(Timestamp::MAX));
         self.presence.last_seen().into_iter().for_each(|e| output.evidence(e));
     }
@@ -145,10 +156,9 @@ impl Worker {
     /// Addresses and hardware addresses to look out for. Flows that are already there are told at once.
     pub fn watch(&mut self, watch: Arc<Watch>, output: &mut dyn Output) {
         let index = self.index;
-        for flow in self.flows.iter_mut() {
-            let known = |addr| self.watch.has_addr(addr);
-            let fresh = |addr| watch.has_addr(addr) && !known(addr);
-            if fresh(flow.opener.addr) || fresh(flow.peer.addr) {
+        let fresh = watch.fresh(&self.watch);
+        if !fresh.is_empty() {
+            for flow in self.flows.of_ends(&fresh).filter(|f| fresh.contains(&f.opener.addr) || fresh.contains(&f.peer.addr)) {
                 flow.state.watched = true;
                 watch::contact(index, flow, &watch, flow.last, output);
             }
@@ -181,17 +191,19 @@ impl Worker {
     /// Streams that nobody recognised and that went quiet give their bytes back.
     fn sweep(&mut self, now: Timestamp) {
         for flow in self.flows.iter_mut().filter(|f| now.since(f.last) > UNDECIDED_IDLE) {
-            if let Some(conversation) = flow.state.conversation.take_if(|c| c.is_undecided()) {
+            if let Reading::Open(conversation) = &flow.state.reading
+                && conversation.is_undecided()
+            {
                 self.tally.release(conversation.counted());
+                flow.state.reading = Reading::Decided;
             }
         }
     }
 
     fn close(&mut self, mut flow: Flow<FlowState>, output: &mut dyn Output) {
-        if let Some(mut conversation) = flow.state.conversation.take() {
+        if let Reading::Open(mut conversation) = std::mem::replace(&mut flow.state.reading, Reading::Decided) {
             self.tally.release(conversation.counted());
-            let rules = Arc::clone(&self.rules);
-            let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
+            let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
             conversation.end(&mut flow, &mut emitter);
         }
         self.tally.flow_closed(&mut flow);
@@ -241,8 +253,7 @@ impl Worker {
     /// A message that belongs to no flow.
     fn message(&mut self, packet: &Packet<'_>, carrier: Carrier, ends: (IpAddr, IpAddr), bytes: &[u8], output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ends.0, port: 0 }, Endpoint { addr: ends.1, port: 0 });
-        let rules = Arc::clone(&self.rules);
-        let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
+        let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
         let place = Place { interface: packet.interface, path: packet.path };
         let input = Input {
             ts: packet.ts,
@@ -262,42 +273,101 @@ impl Worker {
         let (src, dst) = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
         let key = FlowKey::new(src, dst, Transport::Tcp);
         let opens = tcp.flags.syn && !tcp.flags.ack;
-        let mut at = self.flows.touch(&key);
-        let restarts = |f: &mut Flow<FlowState>| f.state.restarts(f.opener == src, tcp.seq);
-        if opens && at.and_then(|at| self.flows.get(at)).is_some_and(restarts) {
-            at = None;
-            if let Some(old) = self.flows.remove(&key) {
-                self.close(old, output);
-            }
-        }
-        let at = at.unwrap_or_else(|| self.open(key, packet, (src, dst), opens, output));
+        let cut = tcp.wire_len as usize > tcp.payload.len();
+        let other = |f: &mut Flow<FlowState>| opens && f.state.restarts(f.opener == src, tcp.seq);
+        let Some(at) = self.known(&key, packet.ts, other, output).or_else(|| {
+            let lone = !cut && !tcp.flags.fin && may_stay_lone(packet.ts, (src, dst), tcp.flags.syn, tcp.payload);
+            let seq = tcp.seq.wrapping_add(u32::try_from(tcp.payload.len()).unwrap_or(0));
+            self.begin(&key, packet, (src, dst), lone.then_some((seq, tcp.flags.syn)), opens, output)
+        }) else {
+            return;
+        };
         let Some(flow) = self.flows.get(at) else { return };
         let direction = track(flow, packet, (src, dst), opens);
-        let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
-        let cut = tcp.wire_len as usize > tcp.payload.len();
-        let rules = Arc::clone(&self.rules);
-        let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
-        conversation::segment(flow, direction, &segment, cut, &mut emitter);
+        if !flow.state.reading.is_decided() {
+            let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
+            let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
+            conversation::segment(flow, direction, &segment, cut, &mut emitter);
+        }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
     }
 
     fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
         let key = FlowKey::new(src, dst, Transport::Udp);
-        let at = self.flows.touch(&key).unwrap_or_else(|| self.open(key, packet, (src, dst), false, output));
+        let Some(at) = self.known(&key, packet.ts, |_| false, output).or_else(|| {
+            let lone = !udp.payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, (src, dst), udp.payload);
+            self.begin(&key, packet, (src, dst), lone.then_some((0, false)), false, output)
+        }) else {
+            return;
+        };
         let Some(flow) = self.flows.get(at) else { return };
         let direction = track(flow, packet, (src, dst), false);
-        let rules = Arc::clone(&self.rules);
-        let mut emitter = Emitter::new(self.index, &rules, self.salt, &mut self.tally, output);
-        conversation::datagram(flow, direction, packet.ts, udp.payload, &mut emitter);
+        if !flow.state.reading.is_decided() {
+            let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
+            conversation::datagram(flow, direction, packet.ts, udp.payload, &mut emitter);
+        }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
     }
 
-    fn open(&mut self, key: FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool, output: &mut dyn Output) -> FlowIndex {
-        let transport = if matches!(packet.body, Body::Ip(Ip { payload: Payload::Tcp(_), .. })) { Transport::Tcp } else { Transport::Udp };
-        let flow = Flow {
-            id: self.next_flow,
-            transport,
+    /// The flow of a key, unless it has been quiet for too long or this packet begins an`other` one: then it is closed.
+    #[inline]
+    fn known(
+        &mut self,
+        key: &FlowKey,
+        now: Timestamp,
+        other: impl Fn(&mut Flow<FlowState>) -> bool,
+        output: &mut dyn Output,
+    ) -> Option<FlowIndex> {
+        let at = self.flows.touch(key, now)?;
+        let flow = self.flows.get(at)?;
+        if now.since(flow.last) <= FLOW_IDLE && !other(flow) {
+            return Some(at);
+        }
+        let old = self.flows.remove(key)?;
+        self.close(old, output);
+        None
+    }
+
+    /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now (its sequence number, and
+    /// whether it is a SYN), or the beginning of a flow.
+    fn begin(
+        &mut self,
+        key: &FlowKey,
+        packet: &Packet<'_>,
+        ends: (Endpoint, Endpoint),
+        lone: Option<(u32, bool)>,
+        opens: bool,
+        output: &mut dyn Output,
+    ) -> Option<FlowIndex> {
+        let hash = key.hash(&self.lone_keys);
+        if let Some(first) = self.lone.take(hash) {
+            if packet.ts.since(first.ts) <= FLOW_IDLE {
+                return Some(self.promote(key, packet, ends, &first, output));
+            }
+            self.tally.lone_closed(&first);
+        }
+        let watched = self.watch.has_addr(ends.0.addr) || self.watch.has_addr(ends.1.addr);
+        if let Some((seq, syn)) = lone.filter(|_| !watched && !packet.truncated && self.lone.takes(packet.ts, packet.wire_len)) {
+            let tcp = key.transport() == Transport::Tcp;
+            let client = if emit::opener_asks(ends.0, ends.1, opens, key.transport()) { ends.0 } else { ends.1 };
+            let place = self.tally.places.number(packet.interface, &packet.path, client.addr);
+            let first = First { ts: packet.ts, seq, wire_len: packet.wire_len, low: key.is_low(ends.0), syn, opens, tcp, place };
+            if let Some(old) = self.lone.put(hash, &first) {
+                self.tally.lone_closed(&old);
+            }
+            return None;
+        }
+        let flow = self.fresh(key, packet, ends, opens);
+        Some(self.open(*key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output))
+    }
+
+    fn fresh(&mut self, key: &FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
+        let id = self.next_flow;
+        self.next_flow += 1;
+        Flow {
+            id,
+            transport: key.transport(),
             opener: ends.0,
             peer: ends.1,
             opened,
@@ -309,20 +379,52 @@ impl Worker {
             last: packet.ts,
             bytes: [0; 2],
             packets: [0; 2],
-            state: FlowState { conversation: Some(Box::default()), ..FlowState::default() },
+            state: FlowState::default(),
+        }
+    }
+
+    /// The second packet of a lone flow: the flow begins with the first one.
+    fn promote(
+        &mut self,
+        key: &FlowKey,
+        packet: &Packet<'_>,
+        ends: (Endpoint, Endpoint),
+        first: &First,
+        output: &mut dyn Output,
+    ) -> FlowIndex {
+        let again = key.is_low(ends.0) == first.low;
+        let (opener, peer) = if again { ends } else { (ends.1, ends.0) };
+        let (interface, path) = self.tally.places.way(first.place).unwrap_or((packet.interface, packet.path));
+        let flow = self.fresh(key, packet, (opener, peer), false);
+        let flow = Flow {
+            opened: first.opens,
+            macs: [if again { packet.macs.map(|m| m.src) } else { None }, None],
+            interface,
+            taps: [Some(interface), None],
+            path,
+            first: first.ts,
+            bytes: [u64::from(first.wire_len), 0],
+            packets: [1, 0],
+            state: FlowState { reading: Reading::Fresh(Fresh::after(first)), ..FlowState::default() },
+            ..flow
         };
-        self.next_flow += 1;
+        self.open(*key, flow, output)
+    }
+
+    fn open(&mut self, key: FlowKey, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
         let (at, evicted) = self.flows.insert(key, flow);
         if let Some(evicted) = evicted {
             self.tally.limit(Limit::Flows);
             self.close(evicted, output);
         }
-        let watched = self.watch.has_addr(ends.0.addr) || self.watch.has_addr(ends.1.addr);
-        if let (true, Some(flow)) = (watched, self.flows.get(at)) {
-            flow.state.watched = true;
-        }
         at
     }
+}
+
+/// Whether a first segment may stay what it is: nobody reads it, and what comes behind it is read the same without it.
+#[inline]
+fn may_stay_lone(ts: Timestamp, ends: (Endpoint, Endpoint), syn: bool, payload: &[u8]) -> bool {
+    payload.is_empty() || (!syn && payload.iter().take(8).any(|b| *b != 0) && is_nobodys(Carrier::Tcp, ts, ends, payload))
 }
 
 /// Counts a packet of a flow, and says which way it goes.
@@ -354,9 +456,10 @@ impl FlowState {
     /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,
     /// a SYN inside it changes nothing: who injects one hides nothing.
     fn restarts(&self, from_opener: bool, seq: u32) -> bool {
-        match &self.conversation {
-            Some(conversation) => from_opener && conversation.is_other_stream(seq),
-            None => true,
+        match &self.reading {
+            Reading::Fresh(_) => false,
+            Reading::Open(conversation) => from_opener && conversation.is_other_stream(seq),
+            Reading::Decided => true,
         }
     }
 }
@@ -370,9 +473,7 @@ impl Flow<FlowState> {
         self.bytes.swap(0, 1);
         self.packets.swap(0, 1);
         self.state.client = self.state.client.map(Direction::reverse);
-        if let Some(conversation) = &mut self.state.conversation {
-            conversation.reverse();
-        }
+        self.state.reading.reverse();
     }
 }
 

@@ -15,11 +15,14 @@
 )]
 
 mod fragments;
+mod index;
 mod key;
+mod lone;
 mod stream;
 mod table;
 
 pub use fragments::Fragments;
 pub use key::FlowKey;
+pub use lone::{First, Lone};
 pub use stream::{Half, Segment};
 pub use table::{Flow, FlowIndex, FlowTable};

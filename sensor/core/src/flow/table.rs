@@ -1,9 +1,11 @@
 //! The flow table of one worker: bounded, no locks; the flow that was quiet longest leaves first.
 
-use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use super::index::Index;
 use super::key::FlowKey;
+use crate::fold::Keys;
 use crate::net::{Endpoint, Mac, Path, Transport};
 use crate::time::Timestamp;
 
@@ -46,29 +48,49 @@ pub struct FlowIndex(u32);
 
 const NIL: u32 = u32::MAX;
 
+/// How exact the order of latest packets is: a flow moves up at most so often, because its neighbours in the order are elsewhere in memory.
+const ORDER: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 struct Slot<S> {
-    key: FlowKey,
     newer: u32,
     older: u32,
+    /// When it last moved up.
+    moved: Timestamp,
+    hash: u64,
     flow: Flow<S>,
 }
 
 /// Flows by key, in the order of their latest packet.
 #[derive(Debug)]
 pub struct FlowTable<S> {
-    index: HashMap<FlowKey, u32>,
+    keys: Keys,
+    index: Index,
     slots: Vec<Option<Slot<S>>>,
+    /// Both ends of the flow in each slot, shortened: a search for an address reads 8 bytes for each flow.
+    ends: Vec<[u32; 2]>,
     free: Vec<u32>,
     newest: u32,
     oldest: u32,
+    /// No flow was quiet since before this.
+    quiet_since: Timestamp,
     capacity: usize,
 }
 
 impl<S> FlowTable<S> {
     /// An empty table for at most `capacity` flows.
     pub fn new(capacity: usize) -> Self {
-        FlowTable { index: HashMap::new(), slots: Vec::new(), free: Vec::new(), newest: NIL, oldest: NIL, capacity: capacity.max(1) }
+        FlowTable {
+            keys: Keys::random(),
+            index: Index::new(),
+            slots: Vec::new(),
+            ends: Vec::new(),
+            free: Vec::new(),
+            newest: NIL,
+            oldest: NIL,
+            quiet_since: Timestamp::ZERO,
+            capacity: capacity.max(1),
+        }
     }
 
     /// The number of flows.
@@ -78,9 +100,10 @@ impl<S> FlowTable<S> {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len() == 0
     }
 
+    #[inline]
     fn slot(&mut self, at: u32) -> Option<&mut Slot<S>> {
         self.slots.get_mut(usize::try_from(at).ok()?)?.as_mut()
     }
@@ -109,10 +132,22 @@ impl<S> FlowTable<S> {
         self.newest = at;
     }
 
-    /// Finds the flow of a key; it becomes the newest.
-    pub fn touch(&mut self, key: &FlowKey) -> Option<FlowIndex> {
-        let at = *self.index.get(key)?;
-        if self.newest != at {
+    #[inline]
+    fn find(&self, key: &FlowKey, hash: u64) -> Option<u32> {
+        self.index.find(hash, |at| {
+            let slot = usize::try_from(at).ok().and_then(|i| self.slots.get(i)).and_then(Option::as_ref);
+            slot.is_some_and(|s| key.is_of(s.flow.opener, s.flow.peer, s.flow.transport))
+        })
+    }
+
+    /// Finds the flow of a key that has a packet at `now`; it becomes one of the newest.
+    #[inline]
+    pub fn touch(&mut self, key: &FlowKey, now: Timestamp) -> Option<FlowIndex> {
+        let at = self.find(key, key.hash(&self.keys))?;
+        let newest = self.newest;
+        let slot = self.slot(at)?;
+        if now.distance(slot.moved) >= ORDER && at != newest {
+            slot.moved = now;
             self.unlink(at);
             self.link_newest(at);
         }
@@ -120,6 +155,7 @@ impl<S> FlowTable<S> {
     }
 
     /// The flow at a place.
+    #[inline]
     pub fn get(&mut self, at: FlowIndex) -> Option<&mut Flow<S>> {
         self.slot(at.0).map(|s| &mut s.flow)
     }
@@ -127,51 +163,95 @@ impl<S> FlowTable<S> {
     /// Puts a flow in as the newest: where it is, and the quietest flow when the table was full.
     pub fn insert(&mut self, key: FlowKey, flow: Flow<S>) -> (FlowIndex, Option<Flow<S>>) {
         let replaced = self.remove(&key);
-        let evicted = if replaced.is_none() && self.index.len() >= self.capacity { self.pop_oldest() } else { replaced };
-        let slot = Some(Slot { key, newer: NIL, older: NIL, flow });
+        let evicted = if replaced.is_none() && self.len() >= self.capacity { self.pop_oldest() } else { replaced };
+        let (hash, ends) = (key.hash(&self.keys), [flow.opener.addr, flow.peer.addr].map(short));
+        self.quiet_since = self.quiet_since.min(flow.last);
+        let slot = Some(Slot { newer: NIL, older: NIL, moved: flow.last, hash, flow });
         let at = match self.free.pop() {
             Some(at) => at,
             None => u32::try_from(self.slots.len()).unwrap_or(NIL),
         };
-        match usize::try_from(at).ok().and_then(|i| self.slots.get_mut(i)) {
-            Some(place) => *place = slot,
-            None => self.slots.push(slot),
+        match usize::try_from(at).ok().and_then(|i| Some((self.slots.get_mut(i)?, self.ends.get_mut(i)?))) {
+            Some((place, known)) => (*place, *known) = (slot, ends),
+            None => {
+                self.slots.push(slot);
+                self.ends.push(ends);
+            }
         }
-        self.index.insert(key, at);
+        self.index.insert(hash, at);
         self.link_newest(at);
         (FlowIndex(at), evicted)
     }
 
     /// Takes a flow out.
     pub fn remove(&mut self, key: &FlowKey) -> Option<Flow<S>> {
-        let at = self.index.remove(key)?;
+        let at = self.find(key, key.hash(&self.keys))?;
+        self.take(at)
+    }
+
+    fn take(&mut self, at: u32) -> Option<Flow<S>> {
         self.unlink(at);
+        let slot = self.slots.get_mut(usize::try_from(at).ok()?)?.take()?;
+        self.index.remove(slot.hash, at);
         self.free.push(at);
-        let place = self.slots.get_mut(usize::try_from(at).ok()?)?;
-        place.take().map(|s| s.flow)
+        Some(slot.flow)
     }
 
     /// Takes out the flow that was quiet longest.
     pub fn pop_oldest(&mut self) -> Option<Flow<S>> {
-        let key = self.slot(self.oldest)?.key;
-        self.remove(&key)
+        self.take(self.oldest)
     }
 
-    /// Takes out the flow that was quiet longest if that is more than `idle`.
+    /// Takes out the flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
+    #[inline]
     pub fn pop_idle(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
-        let last = self.slot(self.oldest)?.flow.last;
-        if now.since(last) > idle { self.pop_oldest() } else { None }
+        if now.since(self.quiet_since) <= idle { None } else { self.pop_quiet(now, idle) }
+    }
+
+    #[cold]
+    fn pop_quiet(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
+        let Some(last) = self.slot(self.oldest).map(|s| s.flow.last) else {
+            self.quiet_since = now;
+            return None;
+        };
+        if now.since(last) > idle {
+            return self.pop_oldest();
+        }
+        self.quiet_since = last;
+        None
     }
 
     /// Every flow, in the order of its place in memory: deterministic for the same packets.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow<S>> {
         self.slots.iter_mut().filter_map(|s| s.as_mut().map(|s| &mut s.flow))
     }
+
+    /// Every flow of which one end is among `addrs`, and few others, in the order of its place in memory.
+    pub fn of_ends(&mut self, addrs: &[IpAddr]) -> impl Iterator<Item = &mut Flow<S>> {
+        let mut wanted: Vec<u32> = addrs.iter().copied().map(short).collect();
+        wanted.sort_unstable();
+        let is = move |end: &u32| match wanted[..] {
+            [one] => *end == one,
+            _ => wanted.binary_search(end).is_ok(),
+        };
+        let both = self.ends.iter().zip(&mut self.slots).filter(move |(ends, _)| ends.iter().any(&is));
+        both.filter_map(|(_, slot)| slot.as_mut().map(|s| &mut s.flow))
+    }
+}
+
+/// An address in 32 bits; those of IPv6 may meet.
+fn short(addr: IpAddr) -> u32 {
+    match addr {
+        IpAddr::V4(a) => a.into(),
+        IpAddr::V6(a) => a.octets().as_chunks::<4>().0.iter().fold(0x5bd1_e995, |sum: u32, word| {
+            sum.rotate_left(9).wrapping_mul(0x9e37_79b1) ^ u32::from_be_bytes(*word)
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
 
@@ -205,7 +285,7 @@ mod tests {
             let (key, f) = flow(port, u64::from(port));
             assert!(table.insert(key, f).1.is_none());
         }
-        assert!(table.touch(&flow(10, 0).0).is_some());
+        assert!(table.touch(&flow(10, 0).0, Timestamp::from_secs_nanos(12, 0)).is_some());
         let (key, f) = flow(13, 13);
         assert_eq!(table.insert(key, f).1.map(|f| f.state), Some(11));
         assert_eq!(table.remove(&flow(10, 0).0).map(|f| f.state), Some(10));

@@ -2,7 +2,7 @@
 
 use crate::coverage::Blind;
 use crate::dissect::{Carrier, DISSECTORS, Direction, Dissector, Input, Probe, Progress};
-use crate::flow::{Flow, Half, Segment};
+use crate::flow::{First, Flow, Half, Segment};
 use crate::limits::PROBE_SEGMENTS_MAX;
 use crate::net::{Endpoint, Transport};
 use crate::time::Timestamp;
@@ -34,6 +34,97 @@ impl std::fmt::Debug for Conversation {
     }
 }
 
+/// What is read of a flow.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// Nothing yet that anybody has to keep.
+    Fresh(Fresh),
+    /// Its bytes, and who reads them.
+    Open(Box<Conversation>),
+    /// Nothing more.
+    Decided,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading::Fresh(Fresh::default())
+    }
+}
+
+/// A flow of which no payload was seen, or only datagrams that are nobody's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fresh {
+    /// The sequence number that opened each direction, and whether that was a SYN.
+    opened: [Option<(u32, bool)>; 2],
+    datagrams: u8,
+}
+
+impl Fresh {
+    /// A flow that began with a packet that nobody wants.
+    pub(super) fn after(first: &First) -> Self {
+        match first.tcp {
+            true => Fresh { opened: [Some((first.seq, first.syn)), None], datagrams: 0 },
+            false => Fresh { opened: [None; 2], datagrams: 1 },
+        }
+    }
+
+    /// Takes a segment without data; `false` when it says more than a fresh flow remembers.
+    fn takes(&mut self, direction: Direction, segment: &Segment<'_>) -> bool {
+        if segment.fin || !segment.bytes.is_empty() {
+            return false;
+        }
+        let Some(known) = self.opened.get_mut(side(direction)) else { return false };
+        match *known {
+            Some((seq, true)) if segment.syn => seq == segment.seq,
+            Some((_, false)) | None if segment.syn => {
+                *known = Some((segment.seq, true));
+                true
+            }
+            None => {
+                *known = Some((segment.seq, false));
+                true
+            }
+            Some(_) => true,
+        }
+    }
+
+    /// The conversation that has seen the same.
+    fn open(self, ts: Timestamp) -> Box<Conversation> {
+        let mut conversation = Box::new(Conversation { datagrams: self.datagrams, ..Conversation::default() });
+        for (half, opened) in conversation.halves.iter_mut().zip(self.opened) {
+            if let Some((seq, syn)) = opened {
+                half.push(&Segment { ts, seq, syn, fin: false, bytes: &[] });
+            }
+        }
+        conversation
+    }
+}
+
+impl Reading {
+    /// Whether nothing more is read.
+    pub(super) fn is_decided(&self) -> bool {
+        matches!(self, Reading::Decided)
+    }
+
+    /// The directions were taken the wrong way round.
+    pub(super) fn reverse(&mut self) {
+        match self {
+            Reading::Fresh(fresh) => fresh.opened.swap(0, 1),
+            Reading::Open(conversation) => conversation.halves.swap(0, 1),
+            Reading::Decided => {}
+        }
+    }
+}
+
+/// Whether nobody wants to see this first payload of a flow, whatever comes next.
+pub(super) fn is_nobodys(carrier: Carrier, ts: Timestamp, ends: (Endpoint, Endpoint), bytes: &[u8]) -> bool {
+    let (src, dst) = ends;
+    let at_start = carrier != Carrier::Tcp;
+    let direction = Direction::Forward;
+    let input = Input { ts, carrier, direction, src, dst, src_mac: None, bytes, at_start, at_end: at_start };
+    matches!(ask(&input), Asked::Nobody)
+}
+
 fn side(direction: Direction) -> usize {
     match direction {
         Direction::Forward => 0,
@@ -54,14 +145,46 @@ enum Next {
 
 /// A TCP segment of a tracked flow.
 pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) {
-    let Some(mut conversation) = flow.state.conversation.take() else { return };
+    if let Reading::Fresh(fresh) = &mut flow.state.reading
+        && !cut
+        && fresh.takes(direction, segment)
+    {
+        return;
+    }
+    let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
+        Reading::Fresh(fresh) => fresh.open(segment.ts),
+        Reading::Open(conversation) => conversation,
+        Reading::Decided => return,
+    };
     let decided = conversation.segment(flow, direction, segment, cut, emitter) == Next::Decided;
     keep(flow, conversation, decided, emitter);
 }
 
 /// A UDP datagram of a tracked flow.
 pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, bytes: &[u8], emitter: &mut Emitter<'_>) {
-    let Some(mut conversation) = flow.state.conversation.take() else { return };
+    if bytes.is_empty() {
+        return;
+    }
+    let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
+        Reading::Decided => return,
+        Reading::Open(conversation) => conversation,
+        Reading::Fresh(mut fresh) => {
+            let (src, dst) = ends(flow, direction);
+            let src_mac = flow.macs.get(side(direction)).copied().flatten();
+            let input = Input { ts, carrier: Carrier::Udp, direction, src, dst, src_mac, bytes, at_start: true, at_end: true };
+            let Asked::Bound(start) = ask(&input) else {
+                fresh.datagrams = fresh.datagrams.saturating_add(1);
+                if fresh.datagrams < PROBE_DATAGRAMS_MAX {
+                    flow.state.reading = Reading::Fresh(fresh);
+                }
+                return;
+            };
+            emitter.tally.bound(flow);
+            let mut conversation = fresh.open(ts);
+            conversation.dissector = Some(start());
+            conversation
+        }
+    };
     let decided = conversation.datagram(flow, direction, ts, bytes, emitter) == Next::Decided;
     keep(flow, conversation, decided, emitter);
 }
@@ -78,7 +201,7 @@ fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided
         return;
     }
     conversation.counted = held;
-    flow.state.conversation = Some(conversation);
+    flow.state.reading = Reading::Open(conversation);
 }
 
 impl Conversation {
@@ -100,11 +223,6 @@ impl Conversation {
     /// Whether nobody knows yet what it is.
     pub(super) fn is_undecided(&self) -> bool {
         self.dissector.is_none()
-    }
-
-    /// The directions were taken the wrong way round.
-    pub(super) fn reverse(&mut self) {
-        self.halves.swap(0, 1);
     }
 
     fn half(&mut self, direction: Direction) -> &mut Half {
@@ -250,9 +368,9 @@ impl Conversation {
             return Next::Wait;
         }
         match ask(&input) {
-            Asked::Bound(dissector) => {
+            Asked::Bound(start) => {
                 emitter.tally.bound(flow);
-                self.dissector = Some(dissector);
+                self.dissector = Some(start());
                 Next::Again
             }
             // Whoever asks for more is bound by what a stream may hold.
@@ -275,17 +393,14 @@ impl Conversation {
         bytes: &[u8],
         emitter: &mut Emitter<'_>,
     ) -> Next {
-        if bytes.is_empty() {
-            return Next::Wait;
-        }
         let (src, dst) = ends(flow, direction);
         let src_mac = flow.macs.get(side(direction)).copied().flatten();
         let input = Input { ts, carrier: Carrier::Udp, direction, src, dst, src_mac, bytes, at_start: true, at_end: true };
         if self.dissector.is_none() {
             match ask(&input) {
-                Asked::Bound(dissector) => {
+                Asked::Bound(start) => {
                     emitter.tally.bound(flow);
-                    self.dissector = Some(dissector);
+                    self.dissector = Some(start());
                 }
                 Asked::More | Asked::Nobody => {
                     self.datagrams = self.datagrams.saturating_add(1);
@@ -372,7 +487,7 @@ fn ends(flow: &Flow<FlowState>, direction: Direction) -> (Endpoint, Endpoint) {
 }
 
 enum Asked {
-    Bound(Box<dyn Dissector>),
+    Bound(fn() -> Box<dyn Dissector>),
     More,
     Nobody,
 }
@@ -380,7 +495,7 @@ enum Asked {
 fn ask(input: &Input<'_>) -> Asked {
     for def in DISSECTORS.iter().filter(|d| d.carriers.contains(&input.carrier)) {
         match (def.probe)(input) {
-            Probe::Match => return Asked::Bound((def.start)()),
+            Probe::Match => return Asked::Bound(def.start),
             Probe::More => return Asked::More,
             Probe::No => {}
         }

@@ -58,14 +58,19 @@ pub(super) struct FlowSink<'e, 'w, 'i> {
 pub(super) fn client_is_opener(flow: &Flow<FlowState>) -> bool {
     match flow.state.client {
         Some(direction) => direction == Direction::Forward,
-        None if flow.opened => true,
-        None => match (is_service(flow.opener.port), is_service(flow.peer.port)) {
-            (false, true) => true,
-            (true, false) => false,
-            // Nobody listens on a port that is known: whoever spoke first asks; in mid-stream servers listen on the lower port.
-            _ if flow.transport == Transport::Udp => true,
-            _ => flow.opener.port >= flow.peer.port,
-        },
+        None => opener_asks(flow.opener, flow.peer, flow.opened, flow.transport),
+    }
+}
+
+/// The same by what both ends are; `opened`: a SYN was seen.
+pub(super) fn opener_asks(opener: Endpoint, peer: Endpoint, opened: bool, transport: Transport) -> bool {
+    match (is_service(opener.port), is_service(peer.port)) {
+        _ if opened => true,
+        (false, true) => true,
+        (true, false) => false,
+        // Nobody listens on a port that is known: whoever spoke first asks; in mid-stream servers listen on the lower port.
+        _ if transport == Transport::Udp => true,
+        _ => opener.port >= peer.port,
     }
 }
 

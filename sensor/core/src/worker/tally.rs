@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::coverage::Blind;
 use crate::decode::{DecodeCounts, Frame, Packet};
-use crate::flow::Flow;
+use crate::flow::{First, Flow};
 use crate::limits::{Limit, LimitCounts, STREAMS_BYTES_MAX};
 use crate::net::Transport;
 use crate::time::Timestamp;
@@ -101,6 +101,15 @@ impl Tally {
             self.blind_flow(flow, Blind::OneWay);
         }
         if !self.places.flow(flow) {
+            self.limit(Limit::Places);
+        }
+    }
+
+    /// Books a flow of which one packet was seen.
+    pub(super) fn lone_closed(&mut self, first: &First) {
+        self.flows += 1;
+        self.flows_tcp += u64::from(first.tcp);
+        if !self.places.lone(first.place, first.wire_len) {
             self.limit(Limit::Places);
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::decode::Packet;
 use crate::evidence::{Evidence, FlowId};
 use crate::flow::Flow;
+use crate::fold::Folded;
 use crate::net::{Mac, Path};
 use crate::time::Timestamp;
 
@@ -23,14 +24,20 @@ const PRESENCE_MAX: usize = 4_096;
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     /// Server addresses that an app was proven at.
-    pub addrs: HashSet<IpAddr>,
+    pub addrs: HashSet<IpAddr, Folded>,
     /// Hardware addresses whose presence matters.
-    pub macs: HashSet<Mac>,
+    pub macs: HashSet<Mac, Folded>,
     /// Local DNS suffixes that were announced, stripped from names before matching.
     pub suffixes: Vec<String>,
 }
 
 impl Watch {
+    /// What this one has and the other one has not.
+    pub(super) fn fresh(&self, before: &Watch) -> Vec<IpAddr> {
+        self.addrs.iter().filter(|a| !before.addrs.contains(a)).copied().collect()
+    }
+
+    #[inline]
     pub(super) fn has_addr(&self, addr: IpAddr) -> bool {
         !self.addrs.is_empty() && self.addrs.contains(&addr)
     }
@@ -43,7 +50,7 @@ const NAME_PATIENCE: Duration = Duration::from_secs(1);
 /// of its own says by that name what it is: what else is spoken with a watched address is nobody's business.
 #[inline]
 pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, now: Timestamp, output: &mut dyn Output) {
-    if flow.state.watched && (flow.state.conversation.is_none() || flow.state.named || now.since(flow.first) >= NAME_PATIENCE) {
+    if flow.state.watched && (flow.state.reading.is_decided() || flow.state.named || now.since(flow.first) >= NAME_PATIENCE) {
         tell(index, flow, watch, output);
     }
 }
@@ -73,7 +80,7 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 /// Tells the presence of watched devices, each place at most once a minute.
 #[derive(Debug, Default)]
 pub(super) struct PresenceThrottle {
-    places: HashMap<(Mac, Path, IpAddr), Sighting>,
+    places: HashMap<(Mac, Path, IpAddr), Sighting, Folded>,
 }
 
 /// When a device was last told and last seen in one place, and on which interface.
