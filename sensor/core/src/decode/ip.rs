@@ -39,7 +39,7 @@ impl<'a> Carried<'a> {
 /// An IP header of either version.
 pub(super) fn header<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Result<Layer<'a>, Malformed> {
     match bytes.first().map(|b| b >> 4) {
-        Some(4) => v4(bytes, gathered).ok_or(Malformed::Ipv4),
+        Some(4) => v4(bytes).map(Layer::Protocol).ok_or(Malformed::Ipv4),
         Some(6) => v6(bytes, gathered).ok_or(Malformed::Ipv6),
         _ => Err(Malformed::Ipv4),
     }
@@ -47,7 +47,8 @@ pub(super) fn header<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Result<Lay
 
 /// IPv4 (RFC 791 section 3.1). A total length of 0 is that of a segmentation-offloaded frame; one that is larger than the frame
 /// is believed only as far as the frame goes.
-fn v4<'a>(bytes: &'a [u8], _gathered: &mut Gathered) -> Option<Layer<'a>> {
+#[inline]
+pub(super) fn v4(bytes: &[u8]) -> Option<Carried<'_>> {
     let header = Ipv4HeaderSlice::from_slice(bytes).ok()?;
     let header_len = usize::from(header.ihl()) * 4;
     let total = usize::from(header.total_len());
@@ -60,14 +61,14 @@ fn v4<'a>(bytes: &'a [u8], _gathered: &mut Gathered) -> Option<Layer<'a>> {
     let offset = u32::from(header.fragments_offset().value()) * 8;
     let more = header.more_fragments();
     let fragment = (offset > 0 || more).then(|| (u32::from(header.identification()), offset, more));
-    Some(Layer::Protocol(Carried {
+    Some(Carried {
         src: IpAddr::V4(Ipv4Addr::from(header.source())),
         dst: IpAddr::V4(Ipv4Addr::from(header.destination())),
         ttl: header.ttl(),
         protocol: header.protocol().0,
         bytes: payload,
         fragment,
-    }))
+    })
 }
 
 /// IPv6 (RFC 8200 section 3) with its extension headers.

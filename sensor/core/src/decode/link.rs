@@ -8,7 +8,7 @@ use super::{Gathered, Layer, wifi};
 
 // The pcap LINKTYPE registry (draft-ietf-opsawg-pcaplinktype).
 const NULL: u16 = 0;
-const ETHERNET: u16 = 1;
+pub(super) const ETHERNET: u16 = 1;
 const PPP: u16 = 9;
 const RAW_BSD: u16 = 12;
 const RAW_OPENBSD: u16 = 14;
@@ -96,6 +96,15 @@ pub(super) fn ethernet<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Option<L
     // A length: what lies behind it is padding.
     let length = usize::from(ether_type);
     Some(Layer::Llc(rest.get(..length).unwrap_or(rest)))
+}
+
+/// The addresses of an Ethernet frame that carries IPv4 and nothing between, and the IPv4 packet.
+#[inline]
+pub(super) fn ipv4_in_ethernet(bytes: &[u8]) -> Option<(MacPair, &[u8])> {
+    let (dst, rest) = mac(bytes)?;
+    let (src, rest) = mac(rest)?;
+    let (ether_type, rest) = be16(rest)?;
+    (ether_type == ET_IPV4 && rest.first()? >> 4 == 4).then_some((MacPair { src, dst: Some(dst) }, rest))
 }
 
 /// What follows an EtherType.

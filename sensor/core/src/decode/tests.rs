@@ -277,3 +277,43 @@ proptest! {
         let _ = decode(&frame(link, &bytes), &mut counts);
     }
 }
+
+/// The short way for common frames and the long way say the same, whatever is wrong with the frame.
+#[test]
+fn the_short_way_says_what_the_long_way_says() {
+    let mut state = 7u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    let mut short_ways = 0;
+    for _ in 0..200_000 {
+        let protocol = [6, 17, 17, 4, 47][random() % 5];
+        let length = random() % 60;
+        let mut bytes = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, (20 + length) as u8, 0, 1, 0, 0, 64, protocol, 0, 0];
+        bytes.extend([10, 0, 0, 1, 192, 0, 2, 1]);
+        bytes.extend((0..length).map(|_| random() as u8));
+        let ports = [443u16, 4789, 2152, 1194, 4500, 53];
+        for (at, value) in [(34, ports[random() % 6]), (36, ports[random() % 6]), (38, length as u16)] {
+            if random() % 2 == 0 && bytes.len() >= at + 2 {
+                bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
+            }
+        }
+        if random() % 3 == 0 {
+            let at = 12 + random() % (bytes.len() - 12);
+            bytes[at] = random() as u8;
+        }
+        let cut = random() % 4 == 0;
+        bytes.truncate(bytes.len() - if cut { random() % 30 } else { 0 });
+        let frame = Frame { ts: Timestamp::ZERO, link_type: 1, interface: 0, bytes: &bytes, wire_len: 200, vlan: None };
+        let Some((macs, body)) = common(&frame, cut) else { continue };
+        short_ways += 1;
+        let mut gathered = Gathered { macs: None, path: Path::default(), cut };
+        let mut counts = DecodeCounts::default();
+        let long = peel(Layer::Ethernet(&bytes), &mut gathered, &mut counts);
+        assert_eq!(format!("{:?}", Some(body)), format!("{long:?}"), "{bytes:x?}");
+        assert_eq!((Some(macs), Path::default()), (gathered.macs, gathered.path));
+        assert!(counts.is_clean());
+    }
+    assert!(short_ways > 20_000, "{short_ways}");
+}

@@ -12,8 +12,8 @@ use super::packet::{Body, Payload, Tcp, TcpFlags, Udp};
 use super::{Gathered, Layer};
 
 const P_IPIP: u8 = 4;
-const P_TCP: u8 = 6;
-const P_UDP: u8 = 17;
+pub(super) const P_TCP: u8 = 6;
+pub(super) const P_UDP: u8 = 17;
 const P_6IN4: u8 = 41;
 const P_GRE: u8 = 47;
 const P_ESP: u8 = 50;
@@ -48,7 +48,8 @@ pub(super) fn protocol<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Re
 }
 
 /// TCP (RFC 9293 section 3.1).
-fn tcp(bytes: &[u8], cut: bool) -> Option<Tcp<'_>> {
+#[inline]
+pub(super) fn tcp(bytes: &[u8], cut: bool) -> Option<Tcp<'_>> {
     let header = TcpHeaderSlice::from_slice(bytes).ok()?;
     let payload = skip(bytes, usize::from(header.data_offset()) * 4)?;
     let wire_len = u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(u32::from(cut));
@@ -65,19 +66,34 @@ fn tcp(bytes: &[u8], cut: bool) -> Option<Tcp<'_>> {
 
 /// UDP (RFC 768), and the tunnels over it.
 fn udp<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Option<Layer<'a>> {
-    let header = UdpHeaderSlice::from_slice(carried.bytes).ok()?;
+    let udp = udp_header(carried.bytes)?;
+    let layer = over_udp(carried, (udp.sport, udp.dport), udp.payload, gathered);
+    Some(layer.unwrap_or_else(|| carried.done(Payload::Udp(udp))))
+}
+
+/// A datagram on ports that no tunnel has.
+#[inline]
+pub(super) fn datagram<'a>(carried: &Carried<'a>) -> Option<Payload<'a>> {
+    let udp = udp_header(carried.bytes)?;
+    let tunnels = [udp.sport, udp.dport].iter().any(|port| TUNNEL_PORTS.contains(port)) || wireguard(udp.payload);
+    (!tunnels).then_some(Payload::Udp(udp))
+}
+
+/// Every port that [`over_udp`] knows.
+const TUNNEL_PORTS: [u16; 11] = [1194, 2152, 3544, 4500, 4754, 4789, 4790, 6081, 6635, 8472, 37008];
+
+#[inline]
+fn udp_header(bytes: &[u8]) -> Option<Udp<'_>> {
+    let header = UdpHeaderSlice::from_slice(bytes).ok()?;
     let (sport, dport, length) = (header.source_port(), header.destination_port(), usize::from(header.length()));
-    let rest = skip(carried.bytes, 8)?;
+    let rest = skip(bytes, 8)?;
     let payload = match length {
         // 0: longer than 65,535 (RFC 2675 section 4), or offloaded.
         0 => rest,
         1..8 => return None,
         l => rest.get(..l - 8).unwrap_or(rest),
     };
-    if let Some(layer) = over_udp(carried, (sport, dport), payload, gathered) {
-        return Some(layer);
-    }
-    Some(carried.done(Payload::Udp(Udp { sport, dport, payload })))
+    Some(Udp { sport, dport, payload })
 }
 
 fn over_udp<'a>(carried: &Carried<'a>, (sport, dport): (u16, u16), bytes: &'a [u8], gathered: &mut Gathered) -> Option<Layer<'a>> {

@@ -179,7 +179,16 @@ mod tests {
     const IDLE: Duration = Duration::from_secs(15 * 60);
 
     fn first(n: u64, at: Timestamp) -> First {
-        First { ts: at, seq: n as u32 ^ 0xffff_0000, wire_len: 60 + n as u32 % 1_000, low: n.is_multiple_of(2), syn: n.is_multiple_of(3), opens: n.is_multiple_of(6), tcp: n.is_multiple_of(5), place: n as u16 }
+        First {
+            ts: at,
+            seq: n as u32 ^ 0xffff_0000,
+            wire_len: 60 + n as u32 % 1_000,
+            low: n.is_multiple_of(2),
+            syn: n.is_multiple_of(3),
+            opens: n.is_multiple_of(6),
+            tcp: n.is_multiple_of(5),
+            place: n as u16,
+        }
     }
 
     proptest! {

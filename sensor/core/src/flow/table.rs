@@ -243,9 +243,12 @@ impl<S> FlowTable<S> {
 fn short(addr: IpAddr) -> u32 {
     match addr {
         IpAddr::V4(a) => a.into(),
-        IpAddr::V6(a) => a.octets().as_chunks::<4>().0.iter().fold(0x5bd1_e995, |sum: u32, word| {
-            sum.rotate_left(9).wrapping_mul(0x9e37_79b1) ^ u32::from_be_bytes(*word)
-        }),
+        IpAddr::V6(a) => a
+            .octets()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .fold(0x5bd1_e995, |sum: u32, word| sum.rotate_left(9).wrapping_mul(0x9e37_79b1) ^ u32::from_be_bytes(*word)),
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::fold::Folded;
+
 use super::indicator::IndicatorId;
 
 /// Search suffixes that resolvers append to every name; stripped before matching. RFC 6762 appendix G, RFC 8375, common routers.
@@ -27,7 +29,7 @@ struct Place {
 /// All name patterns of a rule set.
 #[derive(Clone, Debug)]
 pub struct Names {
-    places: HashMap<Box<str>, Place>,
+    places: HashMap<Box<str>, Place, Folded>,
     local: Vec<Box<str>>,
 }
 
@@ -47,7 +49,7 @@ impl Default for Names {
 impl Names {
     /// No patterns; the built-in local suffixes.
     pub fn new() -> Self {
-        Names { places: HashMap::new(), local: LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect() }
+        Names { places: HashMap::default(), local: LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect() }
     }
 
     /// Strips one more local suffix from now on.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::fold::Folded;
 use crate::net::Prefix;
 
 use super::indicator::IndicatorId;
@@ -10,7 +11,7 @@ use super::indicator::IndicatorId;
 /// All prefixes of one field.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefixes {
-    by_prefix: HashMap<Prefix, IndicatorId>,
+    by_prefix: HashMap<Prefix, IndicatorId, Folded>,
     /// Lengths in use, longest first.
     v4: Vec<u8>,
     v6: Vec<u8>,

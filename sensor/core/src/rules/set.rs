@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::diagnostic::{Diagnostics, Problem, Severity, nearest};
 use crate::field::{Family, Field, FieldKind, Value};
+use crate::fold::Folded;
 
 use super::file::{Pattern, Rule, RuleFile};
 use super::indicator::{Effect, Indicator, IndicatorId, Maturity, Surface, Teaches};
@@ -31,7 +32,7 @@ const STARS_MAX: usize = 32;
 /// Text patterns of one field.
 #[derive(Clone, Debug, Default)]
 struct Texts {
-    is: HashMap<Box<str>, Vec<IndicatorId>>,
+    is: HashMap<Box<str>, Vec<IndicatorId>, Folded>,
     prefix: Vec<(Box<str>, IndicatorId)>,
     contains: Vec<(Box<str>, Vec<Box<str>>, IndicatorId)>,
 }
@@ -45,7 +46,7 @@ pub struct RuleSet {
     names_of: BTreeMap<&'static str, Names>,
     texts: BTreeMap<&'static str, Texts>,
     prefixes: BTreeMap<&'static str, Prefixes>,
-    wanted: HashSet<&'static str>,
+    wanted: HashSet<&'static str, Folded>,
     fingerprints: bool,
 }
 

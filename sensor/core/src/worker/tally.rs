@@ -73,7 +73,15 @@ impl Tally {
         self.span = Some((first.min(ts), last.max(ts)));
     }
 
+    #[inline]
     pub(super) fn decoded(&mut self, counts: &DecodeCounts) {
+        if !counts.is_clean() {
+            self.wrong(counts);
+        }
+    }
+
+    #[cold]
+    fn wrong(&mut self, counts: &DecodeCounts) {
         for (kind, count) in counts.malformed() {
             *self.malformed.entry(kind).or_default() += count;
         }

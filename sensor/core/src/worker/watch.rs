@@ -20,6 +20,9 @@ const PRESENCE_EVERY: Duration = Duration::from_secs(60);
 /// Devices and places whose last telling is remembered.
 const PRESENCE_MAX: usize = 4_096;
 
+/// Places of one hardware address that are told: one with more addresses than any device has is a router's, and says nothing about a device.
+const PLACES_PER_MAC_MAX: u16 = 256;
+
 /// Addresses to look out for. Built by the correlator, read by every worker.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
@@ -81,6 +84,8 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct PresenceThrottle {
     places: HashMap<(Mac, Path, IpAddr), Sighting, Folded>,
+    /// Places told of each hardware address.
+    told: HashMap<Mac, u16, Folded>,
 }
 
 /// When a device was last told and last seen in one place, and on which interface.
@@ -113,6 +118,11 @@ impl PresenceThrottle {
                 return None;
             }
         }
+        let told = self.told.entry(mac).or_default();
+        if *told >= PLACES_PER_MAC_MAX {
+            return None;
+        }
+        *told += u16::from(!self.places.contains_key(&key));
         if self.places.len() >= PRESENCE_MAX {
             self.places.clear();
         }
