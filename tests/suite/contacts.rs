@@ -16,7 +16,7 @@ use crate::lab::Lab;
 /// A lab whose worker looks out for the server.
 fn watching() -> Lab {
     let mut lab = Lab::new();
-    let watch = Watch { addrs: HashSet::from([Lab::ends(Side::Server).0.ip()]), ..Watch::default() };
+    let watch = Watch { addrs: HashSet::from_iter([Lab::ends(Side::Server).0.ip()]), ..Watch::default() };
     lab.worker.watch(Arc::new(watch), &mut lab.names);
     for (from, set) in [(Side::Client, flags::SYN), (Side::Server, flags::SYN | flags::ACK)] {
         lab.segment(from, set, &[]);
@@ -81,7 +81,7 @@ fn an_address_that_is_learned_late_is_looked_for_in_flows_that_are_there() {
     lab.say(Side::Client, &[0xee; 100], 100);
     lab.now = lab.now.after(Duration::from_secs(2));
     lab.say(Side::Client, &[0xee; 100], 100);
-    let watch = Watch { addrs: HashSet::from([Lab::ends(Side::Server).0.ip()]), ..Watch::default() };
+    let watch = Watch { addrs: HashSet::from_iter([Lab::ends(Side::Server).0.ip()]), ..Watch::default() };
     lab.worker.watch(Arc::new(watch), &mut lab.names as &mut dyn Output);
     assert_eq!(told(&lab), ["contact"]);
 }

@@ -1,11 +1,12 @@
 //! Addresses and what they hang on: MAC, prefix, endpoint, transport, and the path (VLANs, tunnels) of a packet.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// An IEEE 802 MAC address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
@@ -17,6 +18,14 @@ impl Mac {
     /// Whether the locally administered bit is set: what phones do when they randomise (IEEE 802c section 4).
     pub const fn is_local(self) -> bool {
         self.0[0] & 2 != 0
+    }
+}
+
+/// As one number: hashed for every packet.
+impl Hash for Mac {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f] = self.0;
+        state.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
     }
 }
 

@@ -75,12 +75,15 @@ fn udp<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Option<Layer<'a>> 
 #[inline]
 pub(super) fn datagram<'a>(carried: &Carried<'a>) -> Option<Payload<'a>> {
     let udp = udp_header(carried.bytes)?;
-    let tunnels = [udp.sport, udp.dport].iter().any(|port| TUNNEL_PORTS.contains(port)) || wireguard(udp.payload);
+    let tunnels = is_tunnel_port(udp.sport) || is_tunnel_port(udp.dport) || wireguard(udp.payload);
     (!tunnels).then_some(Payload::Udp(udp))
 }
 
 /// Every port that [`over_udp`] knows.
-const TUNNEL_PORTS: [u16; 11] = [1194, 2152, 3544, 4500, 4754, 4789, 4790, 6081, 6635, 8472, 37008];
+#[inline]
+fn is_tunnel_port(port: u16) -> bool {
+    matches!(port, 1194 | 2152 | 3544 | 4500 | 4754 | 4789 | 4790 | 6081 | 6635 | 8472 | 37008)
+}
 
 #[inline]
 fn udp_header(bytes: &[u8]) -> Option<Udp<'_>> {

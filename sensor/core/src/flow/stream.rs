@@ -108,6 +108,23 @@ impl Half {
         self.window.held()
     }
 
+    /// Whether a segment is exactly what comes next, with nothing held or in doubt: it can be read where it lies.
+    #[inline]
+    pub fn is_next(&self, segment: &Segment<'_>) -> bool {
+        let plain = !segment.syn && !segment.fin && segment.bytes.len() > ZERO_PADDING_MAX && segment.bytes.len() >= self.need;
+        let settled = self.doubtful.is_none() && self.alternate.is_none() && self.fin.is_none() && self.window.is_empty();
+        let here = self.base.map(|base| base.wrapping_add(low32(self.window.start())));
+        plain && settled && here == Some(segment.seq)
+    }
+
+    /// Bytes that were never put in are done with, and no later copy of anything before them matters.
+    #[inline]
+    pub fn pass(&mut self, count: usize) {
+        self.consume(count);
+        self.window.forget_history();
+        self.gap_since = None;
+    }
+
     /// Takes bytes off the front; more than are there are skipped when they come.
     pub fn consume(&mut self, count: usize) {
         self.begun |= count > 0;

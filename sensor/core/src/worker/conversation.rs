@@ -143,6 +143,16 @@ enum Next {
     Decided,
 }
 
+/// What came of reading a segment where it lies.
+enum InPlace {
+    /// It is dealt with, and nothing follows from it.
+    Passed(Next),
+    /// It was read.
+    Read(Next),
+    /// It has to be kept first.
+    Keep,
+}
+
 /// A TCP segment of a tracked flow.
 pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) {
     if let Reading::Fresh(fresh) = &mut flow.state.reading
@@ -242,6 +252,14 @@ impl Conversation {
         if half.done && !segment.syn {
             return Next::Wait;
         }
+        if !cut && half.is_next(segment) {
+            match self.read_in_place(flow, direction, segment, emitter) {
+                InPlace::Passed(next) => return next,
+                InPlace::Read(next) => return self.read_both(flow, direction, Some(next), segment.ts, emitter),
+                InPlace::Keep => {}
+            }
+        }
+        let half = self.half(direction);
         let arrival = half.push(segment);
         if !segment.bytes.is_empty() {
             half.probes = half.probes.saturating_add(1);
@@ -259,7 +277,7 @@ impl Conversation {
                 return Next::Decided;
             }
         }
-        let next = self.read_both(flow, direction, segment.ts, emitter);
+        let next = self.read_both(flow, direction, None, segment.ts, emitter);
         if cut && next != Next::Decided {
             // What the snap length cut never comes: do not wait for it.
             self.half(direction).discard();
@@ -286,13 +304,75 @@ impl Conversation {
         }
     }
 
-    /// Reads the direction that got bytes, then the other one: what one side said may be what the other was waiting for.
-    fn read_both(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
+    /// Reads a segment that is next in its direction where it lies: nothing is copied unless somebody wants it again.
+    fn read_in_place(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        segment: &Segment<'_>,
+        emitter: &mut Emitter<'_>,
+    ) -> InPlace {
+        let half = self.half(direction);
+        let input = Input { bytes: segment.bytes, at_end: false, ..stream_input(flow, half, direction, segment.ts) };
+        if self.dissector.is_none() {
+            match ask(&input) {
+                Asked::More => return InPlace::Keep,
+                Asked::Nobody => {
+                    let half = self.half(direction);
+                    half.probes = half.probes.saturating_add(1);
+                    half.done = half.probes >= PROBE_SEGMENTS_MAX;
+                    half.pass(segment.bytes.len());
+                    let done = self.halves.iter().all(|h| h.done);
+                    return InPlace::Passed(if done { Next::Decided } else { Next::Wait });
+                }
+                Asked::Bound(start) => {
+                    emitter.tally.bound(flow);
+                    self.dissector = Some(start());
+                }
+            }
+        }
+        let Some(reader) = &mut self.dissector else { return InPlace::Keep };
+        emitter.tally.show(segment.bytes.len());
+        let progress = reader.read(&input, &mut emitter.on(flow, &input));
+        let said = std::mem::take(&mut flow.state.marks.said);
+        if said {
+            self.halves.iter_mut().for_each(Half::forget_history);
+        }
+        let half = self.half(direction);
+        half.probes = half.probes.saturating_add(1);
+        match progress {
+            Progress::Continue { consumed, need } if said && consumed >= segment.bytes.len() => {
+                half.pass(consumed);
+                half.need = need;
+                InPlace::Read(Next::Wait)
+            }
+            Progress::FlowDone => InPlace::Passed(Next::Decided),
+            _ => {
+                half.push(segment);
+                InPlace::Read(self.apply(direction, progress))
+            }
+        }
+    }
+
+    /// Reads the direction that got bytes, unless that is done (`first`: what came of it), then the other one: what one side said may
+    /// be what the other was waiting for.
+    fn read_both(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        direction: Direction,
+        mut first: Option<Next>,
+        ts: Timestamp,
+        emitter: &mut Emitter<'_>,
+    ) -> Next {
         let mut turn = direction;
         let mut moved = false;
         // Every step consumes, binds or ends; the bound only guards against a dissector that does none of these.
         for _ in 0..STEPS_MAX {
-            match self.step(flow, turn, ts, emitter) {
+            let next = match first.take() {
+                Some(next) => next,
+                None => self.step(flow, turn, ts, emitter),
+            };
+            match next {
                 Next::Again => moved = true,
                 Next::Decided => return Next::Decided,
                 Next::Wait if turn == direction => (turn, moved) = (direction.reverse(), false),

@@ -49,7 +49,7 @@ pub(super) fn open(path: &str, meter: &Meter) -> io::Result<Opened> {
 
 /// Looks at the first bytes and puts the right decoder in front.
 pub(super) fn detect(inner: Box<dyn Read + Send>, meter: &Meter) -> io::Result<Opened> {
-    let mut raw = Raw { inner, head: [0; 4], have: 0, given: 0, meter: meter.clone(), over: Arc::default() };
+    let mut raw = Raw { inner, head: [0; 4], have: 0, given: 0, begun: true, meter: meter.clone(), over: Arc::default() };
     raw.peek()?;
     let over = raw.over.clone();
     let opened = match raw.head {
@@ -68,12 +68,17 @@ pub(super) fn detect(inner: Box<dyn Read + Send>, meter: &Meter) -> io::Result<O
     Ok(opened)
 }
 
+/// A page of a file without its first four bytes.
+const FIRST_PAGE: usize = 4_096 - 4;
+
 /// The bytes as they are on disk, counted.
 struct Raw {
     inner: Box<dyn Read + Send>,
     head: [u8; 4],
     have: usize,
     given: usize,
+    /// Nothing was read behind the head.
+    begun: bool,
     meter: Meter,
     /// Set when the end was reached: tells a decoder's "too short" from "corrupt".
     over: Arc<AtomicBool>,
@@ -101,7 +106,9 @@ impl Read for Raw {
             self.given += n;
             return Ok(n);
         }
-        let n = retry(&mut self.inner, into)?;
+        // The rest of the first page by itself: from there on reads begin where pages do.
+        let most = if std::mem::take(&mut self.begun) { FIRST_PAGE.min(into.len()) } else { into.len() };
+        let n = retry(&mut self.inner, &mut into[..most])?;
         self.meter.add(n);
         if n == 0 && !into.is_empty() {
             self.over.store(true, Ordering::Relaxed);

@@ -41,10 +41,18 @@ impl<R: io::Read + Send> Stream for Plain<R> {
     }
 }
 
+/// A page of memory.
+const PAGE: usize = 4_096;
+
+/// Chunks from which on it pays to begin a read at a page.
+const ALIGNED_MIN: usize = 64 * 1024;
+
 /// The window.
 pub(super) struct Window {
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
+    /// Bytes of one read.
+    chunk: usize,
     start: usize,
     end: usize,
     offset: u64,
@@ -54,7 +62,16 @@ pub(super) struct Window {
 impl Window {
     /// A window that reads `chunk` bytes at a time (at least one).
     pub fn new(stream: Box<dyn Stream>, chunk: usize) -> Self {
-        Window { stream, buffer: vec![0; chunk.max(1)], start: 0, end: 0, offset: 0, ended: None }
+        let room = if chunk >= ALIGNED_MIN { chunk + 2 * PAGE } else { chunk.max(1) };
+        Window { stream, buffer: vec![0; room], chunk, start: 0, end: 0, offset: 0, ended: None }
+    }
+
+    /// Where the next read is to go, behind `left` bytes that are kept: to the beginning of a page, because the kernel copies to such
+    /// places several times as fast.
+    fn place(&self, left: usize) -> usize {
+        let to_page = self.buffer.as_ptr().align_offset(PAGE);
+        let page = if left > to_page { to_page.saturating_add(PAGE) } else { to_page };
+        if self.chunk >= ALIGNED_MIN && left <= page && page.saturating_add(self.chunk) <= self.buffer.len() { page } else { left }
     }
 
     /// Makes sure that `n` bytes can be looked at; false when the stream ends before.
@@ -70,20 +87,22 @@ impl Window {
 
     #[cold]
     fn refill(&mut self, n: usize) -> io::Result<bool> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.buffer.len() < n {
-            self.buffer.resize(n, 0);
+        let left = self.end - self.start;
+        let place = self.place(left);
+        self.buffer.copy_within(self.start..self.end, place - left);
+        (self.start, self.end) = (place - left, place);
+        if self.buffer.len() < self.start + n {
+            self.buffer.resize(self.start + n, 0);
         }
-        while self.end < n && self.ended.is_none() {
-            let read = self.stream.read(&mut self.buffer[self.end..])?;
+        while self.end - self.start < n && self.ended.is_none() {
+            let until = self.buffer.len().min(self.end.saturating_add(self.chunk.max(n)));
+            let read = self.stream.read(&mut self.buffer[self.end..until])?;
             if read == 0 {
                 self.ended = Some(self.stream.ended());
             }
             self.end += read;
         }
-        Ok(self.end >= n)
+        Ok(self.end - self.start >= n)
     }
 
     /// The bytes that can be looked at without reading.
