@@ -17,6 +17,7 @@ help:
 # Building needs a C compiler (ring, SQLite) and libpcap's headers. The lab and the tests need real clients and servers.
 PACKAGES := build-essential pkg-config libpcap-dev
 lab-setup test: PACKAGES += curl dnsmasq-base iproute2 openssl udhcpc
+test: PACKAGES += valgrind
 
 lab-setup: setup
 

@@ -9,6 +9,7 @@ mod capture_space;
 mod carriage;
 mod cases;
 mod contacts;
+mod cost;
 mod coverage;
 mod determinism;
 mod doctor;

@@ -1,6 +1,7 @@
 //! Large captures for measuring, written as they are made: a mix of real captures, a storm of handshakes, a few bulk flows, a flood of
 //! random addresses, streams without their beginning, tunnels, fragments.
 
+pub mod attacks;
 mod mix;
 
 use std::io::{self, Write};

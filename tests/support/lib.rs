@@ -2,7 +2,8 @@
 //!
 //! Layers, each standing on those before it: [`prng`]; bytes of single layers ([`frame`], [`arp`], [`nd`], [`dhcp`], [`radius`], [`dns`],
 //! [`http`], [`tls`], [`quic`], [`mmtls`], [`newgetdns`], [`qq`]); conversations over a [`wire`] ([`tcp`]); files
-//! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`scenarios`], [`canary`]); masses ([`corpus`]) and what they cost ([`bench`]).
+//! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`scenarios`], [`canary`]); masses ([`corpus`])
+//! and what they cost ([`bench`]).
 //! Beside them stands [`sensor`], which runs the product. The generators are functions of their arguments and of a seed: no
 //! clock, no environment, no global state.
 

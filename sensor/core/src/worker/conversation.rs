@@ -582,3 +582,16 @@ fn ask(input: &Input<'_>) -> Asked {
     }
     Asked::Nobody
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What docs/performance.md says of memory.
+    #[test]
+    fn flows_are_small() {
+        let sizes = [size_of::<Flow<FlowState>>(), size_of::<Conversation>()];
+        eprintln!("a flow {} bytes, what is read of one {} bytes", sizes[0], sizes[1]);
+        assert!(sizes[0] <= 224 && sizes[1] <= 416, "{sizes:?}");
+    }
+}

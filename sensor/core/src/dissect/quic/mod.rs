@@ -71,7 +71,8 @@ struct Quic {
 
 impl Dissector for Quic {
     fn held(&self) -> usize {
-        self.crypto.as_ref().map_or(0, Assembler::held)
+        let keys = self.keys.capacity() * size_of::<(Vec<u8>, Keys)>();
+        keys + self.crypto.as_ref().map_or(0, Assembler::held)
     }
 
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
@@ -143,6 +144,8 @@ impl Quic {
                 if plain.is_some() {
                     self.crypto = None;
                 }
+                // Most connections need one set; each has a kilobyte.
+                self.keys.reserve_exact(1);
                 self.keys.push((header.dcid.to_vec(), keys));
             }
         }
