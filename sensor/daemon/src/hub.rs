@@ -17,6 +17,7 @@ use ringfence_core::time::Timestamp;
 
 use crate::clock::now;
 use crate::config;
+use crate::deliver::Desk;
 use crate::pseudonym::Pseudonyms;
 use crate::reload::Loaded;
 use crate::ring::{Batch, Orders};
@@ -49,6 +50,7 @@ pub struct Hub {
     state: Arc<State>,
     orders: Arc<Orders>,
     rings: Vec<RingHandle>,
+    desk: Arc<Desk>,
     loaded: Loaded,
     findings: config::Findings,
     status: status::Keeper,
@@ -81,6 +83,8 @@ pub struct Parts {
     pub rings: Vec<RingHandle>,
     /// What devices are called outside: under the site key, then under former ones.
     pub names: Vec<Pseudonyms>,
+    /// Where outputs are started and ended; they take what the store holds for them.
+    pub desk: Arc<Desk>,
     /// The configuration and rules that hold.
     pub loaded: Loaded,
 }
@@ -91,7 +95,8 @@ impl Hub {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn new(parts: Parts) -> Result<Hub, StoreError> {
-        let Parts { mut correlator, store, state, orders, rings, names, loaded } = parts;
+        let Parts { mut correlator, store, state, orders, rings, names, desk, loaded } = parts;
+        desk.set(&loaded.config.service.outputs, &loaded.config.site);
         let (kept, unreadable) = store.findings()?;
         correlator.restore(kept.iter().map(|t| t.finding.clone()));
         kept.iter().filter(|t| t.stage != Stage::Open).for_each(|t| correlator.close(&t.finding.id));
@@ -107,6 +112,7 @@ impl Hub {
             state,
             orders,
             rings,
+            desk,
             loaded,
             findings,
             status,

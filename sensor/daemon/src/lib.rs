@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod deliver;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod health;
@@ -25,4 +26,5 @@ pub mod rules_store;
 pub mod sandbox;
 pub mod state;
 pub mod store;
+pub mod veil;
 pub mod waivers;

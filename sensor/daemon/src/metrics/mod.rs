@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
+use crate::deliver::Board;
 use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
@@ -59,12 +60,18 @@ pub struct Metrics {
     /// Route and status; both come from tables.
     requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
     connections: Arc<Connections>,
+    outputs: Board,
 }
 
 impl Metrics {
     /// Metrics in which findings are called as `pseudonyms` say.
     pub fn new(pseudonyms: Pseudonyms) -> Self {
-        Metrics { pseudonyms, requests: Mutex::default(), connections: Arc::default() }
+        Metrics { pseudonyms, requests: Mutex::default(), connections: Arc::default(), outputs: Board::default() }
+    }
+
+    /// With how these outputs are.
+    pub fn with_outputs(self, outputs: Board) -> Self {
+        Metrics { outputs, ..self }
     }
 
     /// Counts a request.
@@ -86,6 +93,7 @@ impl Metrics {
             connections: self.connections.open.load(Ordering::Relaxed),
             evicted: self.connections.evicted.load(Ordering::Relaxed),
             pseudonyms: &self.pseudonyms,
+            outputs: self.outputs.all(),
         };
         let mut series = 0;
         let mut families: Vec<MetricFamily> = Vec::new();

@@ -4,6 +4,7 @@
 //! fails (full disk), nothing is lost as long as the process lives: the caller keeps what is pending and tries again.
 
 mod audit;
+pub mod outbox;
 mod row;
 mod schema;
 mod waivers;
@@ -43,6 +44,7 @@ pub struct Store {
     signer: Signer,
     anchors: Anchors,
     tip: audit::Tip,
+    demand: outbox::SharedDemand,
 }
 
 /// Why the store cannot be used.
@@ -121,7 +123,12 @@ impl Store {
         audit::adopt(&mut connection).map_err(fail)?;
         let tip = audit::tip(&connection).map_err(fail)?;
         let signer = Signer::open(dir).map_err(|e| StoreError { path: e.path, message: e.message, help: KeyError::HELP })?;
-        Ok(Store { connection, path, signer, anchors: Anchors::new(dir), tip })
+        Ok(Store { connection, path, signer, anchors: Anchors::new(dir), tip, demand: outbox::SharedDemand::default() })
+    }
+
+    /// What outputs want of it.
+    pub fn demand(&self) -> outbox::SharedDemand {
+        outbox::SharedDemand::clone(&self.demand)
     }
 
     /// Every finding that was kept; rows that cannot be read are counted.
@@ -168,6 +175,7 @@ impl Store {
             let mut insert = transaction.prepare_cached("INSERT INTO history (at, finding, event) VALUES (?1, ?2, ?3)")?;
             insert.execute(params![at.to_string(), id, event.name()])?;
         }
+        outbox::append(&transaction, &self.demand, &changes.events, &changes.findings)?;
         changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
         let head = audit::append(&transaction, &self.tip, &changes.audit, &self.signer)?;
         transaction.commit()?;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Each step takes the tables from one version to the next; what was shipped never changes. A room of the store names its own tables.
-const STEPS: &[&[&str]] = &[&[FIRST], &[super::waivers::TABLES, super::audit::TABLES]];
+const STEPS: &[&[&str]] = &[&[FIRST], &[super::waivers::TABLES, super::audit::TABLES, super::outbox::TABLES]];
 
 pub(crate) const FIRST: &str = "
 CREATE TABLE findings (
