@@ -9,4 +9,4 @@ mod interfaces;
 mod lived;
 mod privacy;
 mod reloads;
-mod wire;
+pub(crate) mod wire;

@@ -21,6 +21,7 @@ mod licences;
 mod live;
 mod names;
 mod oracle;
+mod outputs;
 mod privacy;
 mod rotation;
 mod shared;

@@ -34,8 +34,8 @@ const SHELL_WALLS: &[(&str, &[&str])] = &[
     ("metrics", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring"]),
     ("state.rs", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring", "crate::output", "crate::config"]),
     ("waivers.rs", &["crate::hub", "crate::http", "crate::store", "crate::state", "crate::clock"]),
-    ("audit", &["crate::state", "crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring", "crate::output", "crate::deliver"]),
-    ("store", &["crate::state", "crate::hub", "crate::http", "crate::capture", "crate::ring", "crate::output"]),
+    ("audit", &["crate::state", "crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring", "crate::output"]),
+    ("store", &["crate::state", "crate::hub", "crate::http", "crate::capture", "crate::ring", "crate::output", "crate::deliver"]),
 ];
 
 /// The one file that may hold `unsafe`.

@@ -96,7 +96,8 @@ async fn datagrams(endpoint: &Endpoint, messages: &[String]) -> Result<(), Failu
     socket.connect(to).await.map_err(|e| Failure::later(0, e))?;
     for (taken, message) in messages.iter().enumerate() {
         // A receiver knows what to do with a message that is cut; a datagram that is too long does not arrive at all.
-        let bytes = message.as_bytes().get(..message.floor_char_boundary(DATAGRAM_MAX)).unwrap_or_default();
+        let len = (0..=DATAGRAM_MAX.min(message.len())).rev().find(|len| message.is_char_boundary(*len)).unwrap_or(0);
+        let bytes = message.as_bytes().get(..len).unwrap_or_default();
         socket.send(bytes).await.map_err(|e| Failure::later(taken, e))?;
     }
     Ok(())
