@@ -10,4 +10,4 @@ mod interfaces;
 mod lived;
 mod privacy;
 mod reloads;
-mod wire;
+pub(crate) mod wire;

@@ -24,6 +24,7 @@ mod live;
 mod memory;
 mod names;
 mod oracle;
+mod outputs;
 mod privacy;
 mod rotation;
 mod shared;

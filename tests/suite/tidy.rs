@@ -31,11 +31,12 @@ const SHELL_WALLS: &[(&str, &[&str])] = &[
     ("ring", &["crate::state", "crate::output", "crate::hub", "crate::http", "crate::store", "crate::metrics"]),
     ("output", &["crate::state", "crate::hub", "crate::http", "crate::store", "crate::metrics", "crate::capture", "crate::ring"]),
     ("http", &["crate::hub", "crate::store", "crate::capture", "crate::ring"]),
+    ("deliver", &["crate::state", "crate::hub", "crate::http", "crate::metrics", "crate::capture", "crate::ring"]),
     ("metrics", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring"]),
     ("state.rs", &["crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring", "crate::output", "crate::config"]),
     ("waivers.rs", &["crate::hub", "crate::http", "crate::store", "crate::state", "crate::clock"]),
     ("audit", &["crate::state", "crate::hub", "crate::http", "crate::store", "crate::capture", "crate::ring", "crate::output"]),
-    ("store", &["crate::state", "crate::hub", "crate::http", "crate::capture", "crate::ring", "crate::output"]),
+    ("store", &["crate::state", "crate::hub", "crate::http", "crate::capture", "crate::ring", "crate::output", "crate::deliver"]),
 ];
 
 /// The one file that may hold `unsafe`.

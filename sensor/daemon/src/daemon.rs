@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -19,6 +19,7 @@ use signal_hook::iterator::Signals;
 use crate::capture::live::{Filter, Link, LinkState, Live, LiveOptions};
 use crate::cli::Exit;
 use crate::config::Service;
+use crate::deliver::Desk;
 use crate::http::{self, Context, Server};
 use crate::hub::{Command, Hub, Parts, QUEUE_BATCHES, Remote, RingHandle};
 use crate::keys::{self, KeyError};
@@ -35,6 +36,9 @@ use crate::store::Store;
 
 /// A ring says how it stands within this time: buffers are allocated meanwhile.
 const OPENED: Duration = Duration::from_secs(10);
+
+/// How long far ends may take for what waits when the sensor ends; the rest goes out after the next start.
+const LAST_EVENTS: Duration = Duration::from_secs(3);
 
 /// A ring that has taken no step for so long is stuck.
 const STUCK: Duration = Duration::from_secs(10);
@@ -77,6 +81,9 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
     // From here on threads.
     let key = site_key(&service.state.dir)?;
     let store = Store::open(&service.state.dir).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
+    let desk = Desk::new(&service.state.dir, Pseudonyms::keyed(key), store.demand())
+        .map_err(|e| StartError::new(Exit::Unavailable, e, "raise the limit of tasks"))?;
+    let desk = Arc::new(desk);
     let correlator = correlator(&loaded);
     let (orders, state) = (Arc::new(Orders::new(Arc::clone(&loaded.set), correlator.grain())), Arc::new(State::default()));
     let (sender, evidence) = sync_channel(QUEUE_BATCHES);
@@ -92,18 +99,20 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
         orders: Arc::clone(&orders),
         rings: handles.clone(),
         names: names(&service.state.dir, &key)?,
+        desk: Arc::clone(&desk),
         loaded: loaded.clone(),
     };
     let hub = Hub::new(parts).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
     let watched = handles.clone();
     let hub = spawn("hub", move || run_hub(hub, &evidence, &commands, &handles))?;
-    let http = server.map(|server| serve(server, &service, &state, &remote, &key, &orders.stop));
+    let http = server.map(|server| serve(server, &service, (&state, &desk), &remote, &key, &orders.stop));
     let files = reload::watch_files(loaded.paths.clone(), loaded.config.files.clone(), Arc::clone(&orders.stop), remote.clone());
     let watching = watching(&watched);
     notify::ready(&watching);
     eprintln!("ringfence: {watching}");
     wait(signals, &remote);
     drain(&service, &orders, rings, hub);
+    desk.end(LAST_EVENTS);
     if let Some(http) = http {
         http.join(Duration::from_secs(2));
     }
@@ -152,7 +161,9 @@ fn confine(loaded: &Loaded, service: &Service) -> Result<(), StartError> {
     readable.extend(loaded.config.files.iter().filter_map(|f| Path::new(f).parent()).map(Path::to_path_buf));
     readable.extend(service.http.token_file.iter().cloned());
     readable.extend(service.http.operators.iter().map(|o| o.token_file.clone()));
-    for part in sandbox::enter(dir, &readable) {
+    readable.extend(service.outputs.iter().flat_map(|o| o.files().cloned().collect::<Vec<_>>()));
+    let writable: Vec<PathBuf> = service.outputs.iter().filter_map(|o| o.path.parent()).map(Path::to_path_buf).collect();
+    for part in sandbox::enter(dir, &readable, &writable) {
         match part {
             Ok(what) => eprintln!("ringfence: sandbox: {what}"),
             Err(problem) => eprintln!("ringfence: WARNING: sandbox: {problem}"),
@@ -272,7 +283,14 @@ fn in_step(ring: &RingHandle) -> bool {
     ring.published.view().beat.is_some_and(|beat| beat.elapsed() < STUCK)
 }
 
-fn serve(server: Server, service: &Service, state: &Arc<State>, remote: &Remote, key: &[u8; 32], stop: &Arc<AtomicBool>) -> http::Handle {
+fn serve(
+    server: Server,
+    service: &Service,
+    (state, desk): (&Arc<State>, &Desk),
+    remote: &Remote,
+    key: &[u8; 32],
+    stop: &Arc<AtomicBool>,
+) -> http::Handle {
     let scheme = if service.http.tls_key.is_some() { "https" } else { "http" };
     eprintln!("ringfence: listening on {scheme}://{}", server.local_addr());
     let pseudonyms = if service.http.identities { Pseudonyms::plain() } else { Pseudonyms::keyed(*key) };
@@ -280,7 +298,7 @@ fn serve(server: Server, service: &Service, state: &Arc<State>, remote: &Remote,
     let context = Context {
         state: Arc::clone(state),
         control: Arc::new(remote.clone()),
-        metrics: Metrics::new(pseudonyms.clone(), group_min),
+        metrics: Metrics::new(pseudonyms.clone(), group_min).with_outputs(desk.board()),
         pseudonyms,
         group_min,
     };

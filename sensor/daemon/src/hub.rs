@@ -19,6 +19,7 @@ use ringfence_core::time::Timestamp;
 
 use crate::clock::now;
 use crate::config;
+use crate::deliver::Desk;
 use crate::hours::Hours;
 use crate::pseudonym::Pseudonyms;
 use crate::reload::Loaded;
@@ -52,6 +53,7 @@ pub struct Hub {
     state: Arc<State>,
     orders: Arc<Orders>,
     rings: Vec<RingHandle>,
+    desk: Arc<Desk>,
     loaded: Loaded,
     findings: config::Findings,
     status: status::Keeper,
@@ -87,6 +89,8 @@ pub struct Parts {
     pub rings: Vec<RingHandle>,
     /// What devices are called outside: under the site key, then under former ones.
     pub names: Vec<Pseudonyms>,
+    /// Where outputs are started and ended; they take what the store holds for them.
+    pub desk: Arc<Desk>,
     /// The configuration and rules that hold.
     pub loaded: Loaded,
 }
@@ -97,7 +101,8 @@ impl Hub {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn new(parts: Parts) -> Result<Hub, StoreError> {
-        let Parts { mut correlator, store, state, orders, rings, names, loaded } = parts;
+        let Parts { mut correlator, store, state, orders, rings, names, desk, loaded } = parts;
+        desk.set(&loaded.config.service.outputs, &loaded.config.site);
         let privacy = loaded.config.service.privacy;
         // What is older and resolved cannot make an exposure any more; it stays in the store, and comes back when it is seen again.
         let since = now().before(loaded.config.policy.exposure.max(loaded.config.service.findings.window));
@@ -119,6 +124,7 @@ impl Hub {
             state,
             orders,
             rings,
+            desk,
             loaded,
             findings,
             status,

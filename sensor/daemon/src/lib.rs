@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod deliver;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod health;
@@ -28,5 +29,6 @@ pub mod rules_store;
 pub mod sandbox;
 pub mod state;
 pub mod store;
+pub mod veil;
 pub mod vendor;
 pub mod waivers;

@@ -122,6 +122,9 @@ pub fn difference(old: &Loaded, new: &Loaded) -> Difference {
     if (was.findings, was.alarms, was.retention) != (is.findings, is.alarms, is.retention) {
         changes.push("[findings], [alarms] or [retention]".into());
     }
+    if was.outputs != is.outputs {
+        changes.push("outputs".into());
+    }
     let tables = [
         ("[capture]", was.capture != is.capture),
         ("[http] or [operators]", was.http != is.http),

@@ -53,11 +53,11 @@ const DENIED: &[libc::c_long] = &[
 ];
 
 /// Enters the sandbox; says what holds. Each part that the kernel refuses is an error line of its own.
-pub fn enter(state_dir: &Path, read: &[PathBuf]) -> Vec<Result<String, String>> {
-    vec![files(state_dir, read), calls()]
+pub fn enter(state_dir: &Path, read: &[PathBuf], write: &[PathBuf]) -> Vec<Result<String, String>> {
+    vec![files(state_dir, read, write), calls()]
 }
 
-fn files(state_dir: &Path, read: &[PathBuf]) -> Result<String, String> {
+fn files(state_dir: &Path, read: &[PathBuf], write: &[PathBuf]) -> Result<String, String> {
     let abi = ABI::V3;
     let confine = || -> Result<RulesetStatus, RulesetError> {
         let mut rules = Ruleset::default().handle_access(AccessFs::from_all(abi))?.create()?;
@@ -68,8 +68,10 @@ fn files(state_dir: &Path, read: &[PathBuf]) -> Result<String, String> {
                 rules = rules.add_rule(PathBeneath::new(fd, access & !AccessFs::Execute))?;
             }
         }
-        if let Ok(fd) = PathFd::new(state_dir) {
-            rules = rules.add_rule(PathBeneath::new(fd, AccessFs::from_all(abi) & !AccessFs::Execute))?;
+        for dir in std::iter::once(state_dir).chain(write.iter().map(PathBuf::as_path).filter(|dir| !dir.as_os_str().is_empty())) {
+            if let Ok(fd) = PathFd::new(dir) {
+                rules = rules.add_rule(PathBeneath::new(fd, AccessFs::from_all(abi) & !AccessFs::Execute))?;
+            }
         }
         Ok(rules.restrict_self()?.ruleset)
     };

@@ -36,6 +36,8 @@ const ALARMS: &str = "[alarms]";
 const PRIVACY: &str = "[privacy]";
 const RETENTION: &str = "[retention]";
 
+const OUTPUT: &str = "[[output]]";
+
 const LEVEL: &str = "possible, probable, confirmed";
 const DATE: &str = "date, or time with its offset";
 
@@ -122,6 +124,25 @@ pub static KEYS: &[Key] = &[
     key(RETENTION, "sightings_days", "days, 0 to 36500", "90", "Which device was seen when and where."),
     key(RETENTION, "coverage_days", "days, 0 to 36500", "400", "What was watched when."),
     key(RETENTION, "audit_days", "days, 0 to 36500", "1095", "The audit log; what is left of it stays verifiable."),
+    key(OUTPUT, "name", "text", "required", "What it is called in logs and metrics; unique."),
+    key(OUTPUT, "kind", "alertmanager, webhook, syslog, file", "required", "How events leave."),
+    key(OUTPUT, "format", "json, eve, ecs, ocsf, cef, text", "file, webhook: json; syslog: text", "In which form; not every kind carries every form, and alertmanager has its own."),
+    key(OUTPUT, "endpoint", "https://host:port/path, tls://host:port ...", "required, but for files", "Where to. alertmanager, webhook: http, https; syslog: udp, tcp, tls."),
+    key(OUTPUT, "path", "path", "required for files", "Which file; its folder must exist."),
+    key(OUTPUT, "ca", "path", "what the system trusts", "Whom to trust over TLS, PEM."),
+    key(OUTPUT, "certificate", "path", "none", "The sensor's own certificate chain where the far end asks for one, PEM."),
+    key(OUTPUT, "key", "path", "none", "Its private key, PEM."),
+    key(OUTPUT, "secret_file", "path", "none", "A file with a secret: the key of the webhook's signature, Alertmanager's bearer token."),
+    key(OUTPUT, "identities", "true or false", "false", "Plain addresses and names instead of pseudonyms."),
+    key(OUTPUT, "verdicts", "verdicts", "all", "Only findings with one of these."),
+    key(OUTPUT, "min_level", LEVEL, "all", "Only findings from this level."),
+    key(OUTPUT, "segments", "names of segments", "all", "Only findings in one of these."),
+    key(OUTPUT, "spool_events", "100 to 1000000", "50000", "Events that may wait while the far end is down; beyond it the oldest go, counted."),
+    key(OUTPUT, "per_minute", "1 to 600000", "6000", "Events that are sent in a minute; more wait, and a summary says how many."),
+    key(OUTPUT, "resend_secs", "seconds, 1 to 3600", "60", "Alertmanager: how often alerts are sent again; without word from the sensor they end after four times as long."),
+    key(OUTPUT, "rotate_mib", "MiB, 0 to 1048576", "100", "Files: rotated at this size; 0 for never, as when another program rotates it."),
+    key(OUTPUT, "rotate_hours", "hours, 0 to 8760", "0", "Files: rotated at this age; 0 for never."),
+    key(OUTPUT, "keep_files", "1 to 10000", "10", "Files: rotated ones that are kept."),
 ];
 
 /// `docs/config.md`, generated.

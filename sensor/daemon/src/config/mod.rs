@@ -6,6 +6,7 @@ mod devices;
 mod files;
 mod keys;
 mod operators;
+mod outputs;
 mod place;
 mod policy;
 mod privacy;
@@ -29,6 +30,7 @@ use crate::rules_store::RulesStore;
 
 pub use keys::{KEYS, Key, markdown};
 pub use operators::Operator;
+pub use outputs::{Endpoint, Output, OutputTls};
 pub use privacy::{Privacy, Retention};
 pub use service::{Alarms, Capture, Findings, Http, Service, State};
 pub use waivers::WaiverRules;
@@ -57,6 +59,7 @@ struct Draft<'d> {
     devices: Vec<devices::Draft<'d>>,
     waivers: Vec<waivers::Draft<'d>>,
     lines: Vec<policy::Draft<'d>>,
+    outputs: Vec<outputs::Draft<'d>>,
     settings: policy::Settings,
 }
 
@@ -133,10 +136,11 @@ impl Config {
         let tables: Vec<_> = others.iter().zip(&docs).map(|(o, doc)| (!o.is_csv).then(|| doc.parse())).collect();
         let mut draft = Draft::default();
         let site = root.text("site").map_or(String::new(), |s| s.value.to_string());
-        let service = service::read(&root, dir);
+        let mut service = service::read(&root, dir);
         // Rules were loaded before: see `rules_dir`.
         root.text("rules_dir");
         draft.settings = policy::read(&root, &mut draft.lines);
+        outputs::read(&root, dir, &mut draft.outputs);
         draft.read(root);
         for ((other, doc), table) in others.iter().zip(&docs).zip(&tables) {
             match table {
@@ -145,7 +149,9 @@ impl Config {
             }
         }
         let waiver_rules = draft.settings.waivers;
+        let outputs = std::mem::take(&mut draft.outputs);
         let policy = draft.resolve(apps);
+        service.outputs = outputs::resolve(outputs, &policy.segments);
         std::iter::once(doc).chain(docs).for_each(|doc| found.extend(doc.finish()));
         let files = std::iter::once(main).chain(&others).map(|s| s.name.clone()).collect();
         if found.has_errors() { Err(found) } else { Ok(Config { policy, site, waiver_rules, service, files, warnings: found }) }

@@ -9,6 +9,7 @@ use ringfence_core::diagnostic::Section;
 use ringfence_core::ledger::Escalation;
 
 use super::operators::{self, Operator};
+use super::outputs::Output;
 use super::place::Place;
 use super::privacy::{self, Privacy, Retention};
 
@@ -29,6 +30,8 @@ pub struct Service {
     pub privacy: Privacy,
     /// How long it is kept.
     pub retention: Retention,
+    /// Where events go.
+    pub outputs: Vec<Output>,
 }
 
 /// `[capture]`.
@@ -143,6 +146,8 @@ pub(super) fn read(root: &Section<'_>, dir: &Path) -> Service {
         alarms: alarms(root),
         privacy: privacy::privacy(root),
         retention: privacy::retention(root),
+        // They name segments, so they are read with these.
+        outputs: Vec::new(),
     }
 }
 

@@ -481,7 +481,7 @@ fn the_readers_know_exactly_the_declared_keys() {
         (
             "ringfence.toml",
             "",
-            "segments, policy, device, waiver, capture, http, operators, identity, state, findings, alarms, privacy, retention, ",
+            "segments, policy, device, waiver, capture, http, operators, identity, state, findings, alarms, privacy, retention, output, ",
         ),
         ("[segments.NAME]", "[segments.a]\n", ""),
         ("[policy]", "[policy]\n", ""),
@@ -498,6 +498,7 @@ fn the_readers_know_exactly_the_declared_keys() {
         ("[alarms]", "[alarms]\n", ""),
         ("[privacy]", "[privacy]\n", ""),
         ("[retention]", "[retention]\n", ""),
+        ("[[output]]", "[[output]]\n", ""),
     ];
     let sorted = |names: &str| {
         let mut names: Vec<String> = names.split(", ").filter(|n| !n.is_empty()).map(String::from).collect();
@@ -534,6 +535,64 @@ fn what_the_daemon_needs_is_read_and_bounded() {
         ("[alarms]\nloss = 2.0\n", "is no share"),
     ] {
         assert!(problems(text).iter().any(|p| p.contains(needle)), "{text}: {:?}", problems(text));
+    }
+}
+
+#[test]
+fn outputs_are_read_with_their_defaults() {
+    let text = "[[output]]\nname = \"am\"\nkind = \"alertmanager\"\nendpoint = \"https://alerts.example.org/base\"\n\
+                [[output]]\nname = \"siem\"\nkind = \"syslog\"\nformat = \"cef\"\nendpoint = \"tls://[2001:db8::1]\"\nsegments = \"lab\"\n";
+    let outputs = load(&[("ringfence.toml", &format!("{OFFICE}{text}"))]).expect("right").service.outputs;
+    let at = |n: usize| outputs[n].endpoint.clone().expect("there");
+    assert_eq!(
+        (at(0).host.as_str(), at(0).port, at(0).path.as_str(), at(0).tls),
+        ("alerts.example.org", 9093, "/base/api/v2/alerts", true)
+    );
+    assert_eq!((at(1).host.as_str(), at(1).port, at(1).tls), ("2001:db8::1", 6514, true));
+    assert_eq!((outputs[0].format, outputs[1].format.map(|f| f.name)), (None, Some("cef")));
+    assert_eq!((outputs[1].segments.len(), outputs[1].identities, outputs[1].spool_events), (1, false, 50_000));
+}
+
+#[test]
+fn what_is_wrong_with_an_output_is_told_at_its_line() {
+    let output = |rest: &str| format!("[[output]]\nname = \"siem\"\n{rest}\n");
+    for (text, line) in [
+        ("kind = \"sylog\"", "15:8: error: output[0].kind: there is no kind of output `sylog` (did you mean `syslog`?)"),
+        (
+            "kind = \"syslog\"\nendpoint = \"http://x\"",
+            "16:12: error: output[0].endpoint: `http://x` is no endpoint of syslog (such as tls://host.example.org:514)",
+        ),
+        (
+            "kind = \"webhook\"\nendpoint = \"http://x:99999\"",
+            "16:12: error: output[0].endpoint: `http://x:99999` is no endpoint of webhook (such as https://host.example.org:443)",
+        ),
+        ("kind = \"file\"\npath = \"no/where\"", "16:8: error: output[0].path: no/where cannot be a file (its folder must exist)"),
+        ("kind = \"file\"\nendpoint = \"tcp://x\"\npath = \"x\"", "16:12: error: output[0].endpoint: file has no endpoint (set path)"),
+        (
+            "kind = \"webhook\"\nendpoint = \"http://x\"\nformat = \"cef\"",
+            "17:10: error: output[0].format: there is no form for webhook `cef` (one of json, eve, ecs, ocsf)",
+        ),
+        (
+            "kind = \"alertmanager\"\nendpoint = \"http://x\"\nformat = \"json\"",
+            "17:10: error: output[0].format: alertmanager has a form of its own (leave the line out)",
+        ),
+        (
+            "kind = \"file\"\npath = \"x\"\nsegments = [\"lap\"]",
+            "17:13: error: output[0].segments[0]: there is no segment `lap` (did you mean `lab`?)",
+        ),
+        ("kind = \"file\"\npath = \"x\"\nverdicts = [\"violations\"]", "17:13: error: output[0].verdicts[0]: "),
+        (
+            "kind = \"file\"\npath = \"x\"\nspool_events = 1",
+            "17:16: error: output[0].spool_events: 1 is out of range (100 to 1000000 events)",
+        ),
+        ("kind = \"file\"\npath = \"x\"\nkey = \"k\"", "13:1: error: output[0]: certificate and key belong together (give both, or none)"),
+        (
+            "kind = \"file\"\npath = \"x\"\n[[output]]\nname = \"siem\"\nkind = \"file\"\npath = \"y\"",
+            "18:8: error: output[1].name: `siem` is also the name of the output in line 14 (names are unique)",
+        ),
+    ] {
+        let found = problems(&format!("{OFFICE}{}", output(text)));
+        assert!(found.iter().any(|p| p.starts_with(&format!("ringfence.toml:{line}"))), "{text}: {found:#?}");
     }
 }
 

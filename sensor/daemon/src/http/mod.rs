@@ -13,7 +13,6 @@ mod query;
 mod routes;
 mod server;
 mod tls;
-mod veil;
 mod wire;
 
 #[cfg(test)]
@@ -26,6 +25,7 @@ use std::sync::Arc;
 use crate::metrics::Metrics;
 use crate::pseudonym::Pseudonyms;
 use crate::state::State;
+use crate::veil;
 
 pub use crate::control::{Control, Refusal, Rejudged, ReloadReport};
 pub use error::HttpError;

@@ -17,6 +17,7 @@ pub const OF_FINDINGS: &[&str] = &["ringfence_finding", "ringfence_open_finding"
 
 const NONE: &[&str] = &[];
 const RING: &[&str] = &["interface", "ring"];
+const OUTPUT: &[&str] = &["output", "kind"];
 
 type Fill = fn(&Scrape<'_>, &mut Samples);
 
@@ -73,6 +74,16 @@ pub static FAMILIES: &[Family] = &[
     family("ringfence_last_reload_successful", Gauge, NONE, "0 when the last reload was refused and the old set goes on.", |s, out| out.add(NONE, truth(s.status.reloads.last.is_none() || s.status.reloads.last_accepted))),
     family("ringfence_last_reload_timestamp_seconds", Gauge, NONE, "When a reload was last tried, in seconds since 1970.", |s, out| if let Some(at) = s.status.reloads.last { out.add(NONE, secs(at)) }),
     family("ringfence_last_reload_success_timestamp_seconds", Gauge, NONE, "Since when configuration and rules are as they are, in seconds since 1970.", |s, out| out.add(NONE, secs(s.status.reloads.last_success.unwrap_or(s.status.started)))),
+
+    family("ringfence_output_queue_events", Gauge, OUTPUT, "Events that wait for an output, those that its filter will leave out included.", |s, out| out.outputs(s, |o| Some(o.depth as f64))),
+    family("ringfence_output_oldest_age_seconds", Gauge, OUTPUT, "How long the oldest of them waits.", oldest_age),
+    family("ringfence_output_sent_total", Counter, OUTPUT, "Events that the far end has taken.", |s, out| out.outputs(s, |o| Some(o.sent as f64))),
+    family("ringfence_output_failures_total", Counter, OUTPUT, "Attempts that failed; the events are sent again.", |s, out| out.outputs(s, |o| Some(o.failed as f64))),
+    family("ringfence_output_dropped_total", Counter, OUTPUT, "Events that are gone because the queue was full: the oldest.", |s, out| out.outputs(s, |o| Some(o.dropped as f64))),
+    family("ringfence_output_refused_total", Counter, OUTPUT, "Events that the far end understood and will not have.", |s, out| out.outputs(s, |o| Some(o.refused as f64))),
+    family("ringfence_output_folded_total", Counter, OUTPUT, "Events that a later event of the same finding stands for.", |s, out| out.outputs(s, |o| Some(o.folded as f64))),
+    family("ringfence_output_healthy", Gauge, OUTPUT, "0 when the last attempt failed.", |s, out| out.outputs(s, |o| Some(truth(o.problem.is_empty())))),
+    family("ringfence_output_last_success_timestamp_seconds", Gauge, OUTPUT, "When the far end last took an event, in seconds since 1970.", |s, out| out.outputs(s, |o| o.last_success.map(secs))),
 
     family("ringfence_http_requests_total", Counter, &["route", "code"], "HTTP requests answered; routes that do not exist are `other`.", |s, out| s.requests.iter().for_each(|((route, code), n)| out.add(&[route, &code.to_string()], *n as f64))),
     family("ringfence_http_connections", Gauge, NONE, "HTTP connections that are open.", |s, out| out.add(NONE, s.connections as f64)),
@@ -131,6 +142,13 @@ fn groups(scrape: &Scrape<'_>, out: &mut Samples) {
 fn devices(scrape: &Scrape<'_>, out: &mut Samples) {
     let devices: std::collections::BTreeSet<&str> = scrape.open().map(|t| t.finding.device.key.as_str()).collect();
     out.add(NONE, devices.len() as f64);
+}
+
+fn oldest_age(scrape: &Scrape<'_>, out: &mut Samples) {
+    let now = crate::clock::now();
+    for (name, standing) in &scrape.outputs {
+        out.add(&[name, standing.kind], standing.waiting_since.map_or(0.0, |at| now.since(at).as_secs_f64()));
+    }
 }
 
 fn open_finding(scrape: &Scrape<'_>, out: &mut Samples) {

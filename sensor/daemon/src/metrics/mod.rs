@@ -17,6 +17,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 use ringfence_core::ledger::{Stage, Tracked};
 
 use crate::aggregate::Member;
+use crate::deliver::Board;
 use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
@@ -64,12 +65,18 @@ pub struct Metrics {
     /// Route and status; both come from tables.
     requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
     connections: Arc<Connections>,
+    outputs: Board,
 }
 
 impl Metrics {
     /// Metrics in which findings are called as `pseudonyms` say; with `group_min` they tell of groups of so many devices only.
     pub fn new(pseudonyms: Pseudonyms, group_min: Option<u64>) -> Self {
-        Metrics { pseudonyms, group_min, requests: Mutex::default(), connections: Arc::default() }
+        Metrics { pseudonyms, group_min, requests: Mutex::default(), connections: Arc::default(), outputs: Board::default() }
+    }
+
+    /// With how these outputs are.
+    pub fn with_outputs(self, outputs: Board) -> Self {
+        Metrics { outputs, ..self }
     }
 
     /// Counts a request.
@@ -100,6 +107,7 @@ impl Metrics {
             evicted: self.connections.evicted.load(Ordering::Relaxed),
             pseudonyms: &self.pseudonyms,
             group_min: self.group_min.unwrap_or(u64::MAX),
+            outputs: self.outputs.all(),
         };
         let mut series = 0;
         let mut families: Vec<MetricFamily> = Vec::new();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ringfence_core::ledger::{Stage, Tracked};
 
+use crate::deliver::Standing;
 use crate::pseudonym::Pseudonyms;
 use crate::state::{Ring, Status};
 
@@ -22,6 +23,7 @@ pub struct Scrape<'s> {
     pub evicted: u64,
     pub pseudonyms: &'s Pseudonyms,
     pub group_min: u64,
+    pub outputs: BTreeMap<String, Standing>,
 }
 
 impl Scrape<'_> {
@@ -66,6 +68,15 @@ impl Samples {
         for ring in &scrape.status.rings {
             if let Some(value) = value(ring) {
                 self.add(&[&ring.interface, &ring.ring.to_string()], value);
+            }
+        }
+    }
+
+    /// Adds one series for each output.
+    pub fn outputs(&mut self, scrape: &Scrape<'_>, value: fn(&Standing) -> Option<f64>) {
+        for (name, standing) in &scrape.outputs {
+            if let Some(value) = value(standing) {
+                self.add(&[name, standing.kind], value);
             }
         }
     }

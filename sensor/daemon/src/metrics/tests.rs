@@ -36,7 +36,9 @@ fn the_table_keeps_the_conventions() {
 
 #[test]
 fn every_metric_has_a_value_and_the_right_one() {
-    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]), None);
+    let outputs = Board::default();
+    outputs.write("siem", |o| (o.kind, o.depth, o.last_success) = ("syslog", 3, Some(Timestamp::from_secs_nanos(1, 0))));
+    let metrics = Metrics::new(Pseudonyms::keyed([7; 32]), None).with_outputs(outputs);
     metrics.count_request("/metrics", 200);
     let state = filled();
     let mut status = Status::clone(&state.status());
@@ -49,6 +51,7 @@ fn every_metric_has_a_value_and_the_right_one() {
     }
     assert_eq!(value(&text, "ringfence_frames_lost_total{interface=\"mirror0\",reason=\"kernel\"}"), 10.0);
     assert_eq!(value(&text, "ringfence_frames_total{interface=\"mirror0\",ring=\"1\"}"), 12_345.0);
+    assert_eq!(value(&text, "ringfence_output_queue_events{output=\"siem\",kind=\"syslog\"}"), 3.0);
     assert_eq!(value(&text, "ringfence_findings{stage=\"open\"}"), 24.0);
     let lab = "app=\"wechat\",surface=\"app\",segment=\"lab\",verdict=\"violation\",level=\"confirmed\"";
     assert_eq!(value(&text, &format!("ringfence_findings_open{{{lab}}}")), 8.0);

@@ -7,6 +7,7 @@ mod audit;
 mod coverage;
 mod devices;
 mod links;
+pub mod outbox;
 mod read;
 mod retention;
 mod row;
@@ -55,6 +56,7 @@ pub struct Store {
     signer: Signer,
     anchors: Anchors,
     tip: audit::Tip,
+    demand: outbox::SharedDemand,
 }
 
 /// Why the store cannot be used.
@@ -167,7 +169,12 @@ impl Store {
         audit::adopt(&mut connection).map_err(fail)?;
         let tip = audit::tip(&connection).map_err(fail)?;
         let signer = Signer::open(dir).map_err(|e| StoreError { path: e.path, message: e.message, help: KeyError::HELP })?;
-        Ok(Store { reader: Reader { connection, path }, signer, anchors: Anchors::new(dir), tip })
+        Ok(Store { reader: Reader { connection, path }, signer, anchors: Anchors::new(dir), tip, demand: outbox::SharedDemand::default() })
+    }
+
+    /// What outputs want of it.
+    pub fn demand(&self) -> outbox::SharedDemand {
+        outbox::SharedDemand::clone(&self.demand)
     }
 
     /// What it holds.
@@ -209,6 +216,7 @@ impl Store {
         drop(insert);
         changes.seen.iter().try_for_each(|seen| devices::write_seen(&transaction, seen))?;
         changes.coverage.iter().try_for_each(|piece| coverage::add(&transaction, piece))?;
+        outbox::append(&transaction, &self.demand, &changes.events, &changes.findings)?;
         changes.waivers.iter().try_for_each(|entry| waivers::write(&transaction, entry))?;
         changes.links.iter().try_for_each(|link| links::write(&transaction, link))?;
         let head = audit::append(&transaction, &self.tip, &changes.audit, &self.signer)?;

@@ -48,6 +48,7 @@ const OF_DEVICE: &[&str] = &[
     "DELETE FROM history WHERE finding IN (SELECT id FROM findings WHERE device = (SELECT id FROM devices WHERE key = ?1))",
     "DELETE FROM waiver_uses WHERE finding IN (SELECT id FROM findings WHERE device = (SELECT id FROM devices WHERE key = ?1))",
     "DELETE FROM findings WHERE device = (SELECT id FROM devices WHERE key = ?1)",
+    "DELETE FROM outbox WHERE json_extract(body, '$.device.key') = ?1",
     "DELETE FROM sightings WHERE device = (SELECT seq FROM devices WHERE key = ?1)",
     "DELETE FROM uses WHERE device = (SELECT seq FROM devices WHERE key = ?1)",
     "DELETE FROM links WHERE a = ?1 OR b = ?1",

@@ -102,10 +102,15 @@ struct Line {
     kind: String,
 }
 
+/// The whole of a finding as JSON.
+pub fn body(tracked: &Tracked) -> rusqlite::Result<String> {
+    serde_json::to_string(&body_of(tracked)).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
 /// Inserts a finding, or replaces it.
 pub fn write(transaction: &Transaction<'_>, tracked: &Tracked) -> rusqlite::Result<()> {
     let finding = &tracked.finding;
-    let body = serde_json::to_string(&body_of(tracked)).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let body = body(tracked)?;
     let mut insert = transaction.prepare_cached(
         "INSERT OR REPLACE INTO findings (id, device, segment, app, surface, verdict, level, stage, opened, changed, first_seen, last_seen,
          reopened, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",

@@ -12,6 +12,7 @@ const STEPS: &[&[&str]] = &[
         super::devices::TABLES,
         super::coverage::TABLES,
         super::links::TABLES,
+        super::outbox::TABLES,
     ],
 ];
 

@@ -1,4 +1,4 @@
-//! Who is named in answers: nobody, unless `identities` says so.
+//! Who is named in answers and in what leaves: nobody, unless `identities` says so.
 //!
 //! A finding is copied without what tells its device, before any answer is made of it: so no answer can forget to.
 

@@ -1,0 +1,6 @@
+//! Ways to far ends, each in a file of its own. A row of the table in `deliver` makes one known.
+
+pub mod alertmanager;
+pub mod file;
+pub mod syslog;
+pub mod webhook;
