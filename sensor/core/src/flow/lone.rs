@@ -1,7 +1,7 @@
 //! Flows of which one packet was seen, in 16 bytes each: most of a scan or a flood never has a second one.
 //!
 //! A table of fixed size that fits into a core's second-level cache, in sets of four; the oldest of a set leaves. What is kept of the
-//! packet is what a flow needs that begins with it. Two flows are taken for one with a chance of one in ten million per packet.
+//! packet is what a flow needs that begins with it. Two flows are taken for one with a chance of about two in ten million per packet.
 
 use std::time::Duration;
 
