@@ -20,7 +20,7 @@ lab-setup test: PACKAGES += curl dnsmasq-base iproute2 openssl udhcpc
 test: PACKAGES += valgrind
 # Real far ends. Their packages start servers, so elsewhere tests take them where they are, and say where they are not.
 ifdef CI
-test: PACKAGES += prometheus-alertmanager python3-jsonschema rsyslog rsyslog-gnutls
+test: PACKAGES += prometheus prometheus-alertmanager python3-jsonschema rsyslog rsyslog-gnutls
 endif
 
 lab-setup: setup

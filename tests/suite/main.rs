@@ -1,6 +1,7 @@
 //! Every test that spans the two product crates.
 
 mod advisories;
+mod alerts;
 mod broken;
 mod capture_fanout;
 mod capture_filter;

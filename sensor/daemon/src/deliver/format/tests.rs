@@ -1,4 +1,4 @@
-//! Every form against its golden file, and read back by parsers that were not written with it, hostile strings included.
+//! Every form against its golden file, and read back by small parsers written from the standards, hostile strings included.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,55 @@
+//! Alerts: what they ask for is measured, each has its section in the runbook, and Prometheus's own tool says that they fire when they should.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use ringfence_tests::root;
+
+fn text(path: &str) -> String {
+    fs::read_to_string(root().join("dashboards").join(path)).expect("readable")
+}
+
+fn alerts() -> Vec<String> {
+    text("alerts/ringfence.yaml").lines().filter_map(|l| l.trim().strip_prefix("- alert: ").map(str::to_string)).collect()
+}
+
+/// Words of a text that begin like a metric of ours.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|w| w.starts_with("ringfence_")).map(str::to_string).collect()
+}
+
+#[test]
+fn every_metric_that_is_asked_for_is_there() {
+    // Generated from the table of metrics, which a test of its own keeps.
+    let table = fs::read_to_string(root().join("docs/metrics.md")).expect("readable");
+    let declared: BTreeSet<&str> = table.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(declared.len() > 40);
+    for path in ["alerts/ringfence.yaml", "tests/ringfence.yaml", "runbook.md"] {
+        let unknown: Vec<String> = metrics(&text(path)).into_iter().filter(|m| !declared.contains(m.as_str())).collect();
+        assert!(unknown.is_empty(), "{path}: {unknown:?}");
+    }
+}
+
+#[test]
+fn every_alert_has_its_section_and_its_tests() {
+    let (runbook, tests, rules) = (text("runbook.md"), text("tests/ringfence.yaml"), text("alerts/ringfence.yaml"));
+    assert!(alerts().len() >= 15);
+    for alert in alerts() {
+        assert!(runbook.contains(&format!("\n## {alert}\n")), "{alert} has no section");
+        assert!(rules.contains(&format!("runbook.md#{}\n", alert.to_lowercase())), "{alert} does not say where its section is");
+        for what in ["fires", "does not fire"] {
+            assert!(tests.contains(&format!("name: {alert} {what}\n")), "{alert} {what}: no test");
+        }
+    }
+}
+
+#[test]
+fn prometheus_takes_the_rules_and_they_fire() {
+    for (what, path) in [("check", "alerts/ringfence.yaml"), ("test", "tests/ringfence.yaml")] {
+        let done = Command::new("promtool").args([what, "rules", path]).current_dir(root().join("dashboards")).output();
+        let Ok(done) = done else { return eprintln!("skipped: promtool is not installed (Debian package prometheus)") };
+        assert!(done.status.success(), "{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    }
+}
