@@ -30,22 +30,7 @@ fn ip(text: &str) -> IpAddr {
 
 fn fact(source: BindingSource, minutes: u64, mac: Mac, addr: &str) -> Fact {
     let addr = (!addr.is_empty()).then(|| ip(addr));
-    Fact {
-        ts: at(minutes),
-        segment: LAN,
-        source,
-        mac: Some(mac),
-        addr,
-        name: None,
-        vendor_class: None,
-        parameters: None,
-        client_id: None,
-        v6: false,
-        lifetime_secs: None,
-        relay: None,
-        released: false,
-        router: false,
-    }
+    Fact { segment: LAN, source, addr, ..Fact::blank(at(minutes), mac) }
 }
 
 fn lease(minutes: u64, mac: Mac, addr: &str) -> Fact {

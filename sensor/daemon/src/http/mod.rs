@@ -31,7 +31,6 @@ pub use crate::control::{Control, Refusal, Rejudged, ReloadReport};
 pub use error::HttpError;
 pub use openapi::document;
 pub use server::{Handle, Server};
-pub use veil::without_addresses as hide_addresses;
 
 /// What HTTP serves from.
 pub struct Context {

@@ -9,7 +9,7 @@ use ringfence_core::rules::Surface;
 use super::super::safe::printable;
 use super::super::{Terminal, table};
 use super::device::{Account, Told};
-use crate::http::hide_addresses;
+use crate::veil::without_addresses;
 use crate::store::{Counts, Piece};
 
 /// Lines of evidence, days and spans that are shown.
@@ -164,6 +164,6 @@ fn minute(at: ringfence_core::time::Timestamp) -> String {
 }
 
 fn safe(account: &Account, text: &str) -> String {
-    let shown = if account.identities { text.into() } else { hide_addresses(text) };
+    let shown = if account.identities { text.into() } else { without_addresses(text) };
     printable(shown.as_bytes())
 }
