@@ -9,8 +9,8 @@ use ringfence_core::rules::Surface;
 use super::super::safe::printable;
 use super::super::{Terminal, table};
 use super::device::{Account, Told};
-use crate::veil::without_addresses;
 use crate::store::{Counts, Piece};
+use crate::veil::without_addresses;
 
 /// Lines of evidence, days and spans that are shown.
 const LINES_MAX: usize = 12;
