@@ -102,7 +102,8 @@ impl Hub {
     /// [`StoreError`] when the store cannot be read.
     pub fn new(parts: Parts) -> Result<Hub, StoreError> {
         let Parts { mut correlator, store, state, orders, rings, names, desk, loaded } = parts;
-        desk.set(&loaded.config.service.outputs, &loaded.config.site);
+        let groups = loaded.config.service.privacy.aggregate_only;
+        desk.set(loaded.config.service.outputs_with(groups), &loaded.config.site);
         let privacy = loaded.config.service.privacy;
         // What is older and resolved cannot make an exposure any more; it stays in the store, and comes back when it is seen again.
         let since = now().before(loaded.config.policy.exposure.max(loaded.config.service.findings.window));

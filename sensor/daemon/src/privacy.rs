@@ -134,7 +134,7 @@ fn facts(config: &Config, apps: &[String]) -> Facts {
         two_persons: service.privacy.resolve_two_persons,
         resolves_per_hour: RESOLVES_PER_HOUR,
         confirm_minutes: RESOLVE_CONFIRM.as_secs() / 60,
-        outputs: service.outputs.iter().map(Output::of).collect(),
+        outputs: service.outputs_with(service.privacy.aggregate_only).iter().map(Output::of).collect(),
         sandbox: service.state.sandbox,
     }
 }

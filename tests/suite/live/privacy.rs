@@ -239,3 +239,20 @@ fn only_groups_leave_the_sensor_and_nothing_about_a_device_its_memory() {
         assert!(!bytes.windows(word.len()).any(|w| w == word.as_bytes()), "{word}");
     }
 }
+
+#[test]
+fn no_output_runs_where_only_groups_may_be_told() {
+    let Some(mut wire) = operated("") else { return };
+    let output = format!("[[output]]\nname = \"siem\"\nkind = \"file\"\npath = {:?}\n", wire.setup.dir.join("events.json"));
+    let tables = wire.setup.tables.clone();
+    for (groups, runs) in [(false, true), (true, false)] {
+        wire.setup.tables = format!("{tables}\n[privacy]\naggregate_only = {groups}\n{output}");
+        let daemon = wire.start();
+        let told = || daemon.get("/metrics").contains("ringfence_output_healthy{output=\"siem\"");
+        assert_eq!(told(), runs, "aggregate_only = {groups}");
+        // Neither does a reload bring it up.
+        assert_eq!(daemon.ask("POST", "/api/v1/reload").expect("an answer").0, 200);
+        assert_eq!(told(), runs, "aggregate_only = {groups}, after a reload");
+        daemon.stop();
+    }
+}

@@ -34,6 +34,13 @@ pub struct Service {
     pub outputs: Vec<Output>,
 }
 
+impl Service {
+    /// Outputs that may run: none where only groups may be told, for they tell of single findings, those from before the mode included.
+    pub fn outputs_with(&self, aggregate_only: bool) -> &[Output] {
+        if aggregate_only { &[] } else { &self.outputs }
+    }
+}
+
 /// `[capture]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capture {

@@ -169,7 +169,7 @@ impl Hub {
         self.findings = loaded.config.service.findings;
         self.status.set_alarms(loaded.config.service.alarms);
         // Before anything is booked: a new output is told of what this reload changes.
-        self.desk.set(&loaded.config.service.outputs, &loaded.config.site);
+        self.desk.set(loaded.config.service.outputs_with(self.privacy.aggregate_only), &loaded.config.site);
         self.loaded = loaded;
         self.apply_waivers();
         self.status.accepted(now());
