@@ -14,9 +14,9 @@ fn alerts() -> Vec<String> {
     text("alerts/ringfence.yaml").lines().filter_map(|l| l.trim().strip_prefix("- alert: ").map(str::to_string)).collect()
 }
 
-/// Words of a text that begin like a metric of ours.
+/// Words of a text that begin like a metric of ours; recorded ones begin otherwise.
 fn metrics(text: &str) -> BTreeSet<String> {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | ':'));
     words.filter(|w| w.starts_with("ringfence_")).map(str::to_string).collect()
 }
 
@@ -26,7 +26,7 @@ fn every_metric_that_is_asked_for_is_there() {
     let table = fs::read_to_string(root().join("docs/metrics.md")).expect("readable");
     let declared: BTreeSet<&str> = table.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
     assert!(declared.len() > 40);
-    for path in ["alerts/ringfence.yaml", "tests/ringfence.yaml", "runbook.md"] {
+    for path in ["alerts/ringfence.yaml", "recording/ringfence.yaml", "tests/ringfence.yaml", "runbook.md"] {
         let unknown: Vec<String> = metrics(&text(path)).into_iter().filter(|m| !declared.contains(m.as_str())).collect();
         assert!(unknown.is_empty(), "{path}: {unknown:?}");
     }
@@ -45,11 +45,31 @@ fn every_alert_has_its_section_and_its_tests() {
     }
 }
 
+/// Runs a tool among the dashboards; says so where it is not there.
+fn takes(tool: &str, package: &str, args: &[&str]) {
+    let Ok(done) = Command::new(tool).args(args).current_dir(root().join("dashboards")).output() else {
+        return eprintln!("skipped: {tool} is not installed (Debian package {package})");
+    };
+    assert!(done.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+}
+
 #[test]
 fn prometheus_takes_the_rules_and_they_fire() {
-    for (what, path) in [("check", "alerts/ringfence.yaml"), ("test", "tests/ringfence.yaml")] {
-        let done = Command::new("promtool").args([what, "rules", path]).current_dir(root().join("dashboards")).output();
-        let Ok(done) = done else { return eprintln!("skipped: promtool is not installed (Debian package prometheus)") };
-        assert!(done.status.success(), "{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    takes("promtool", "prometheus", &["check", "rules", "alerts/ringfence.yaml", "recording/ringfence.yaml"]);
+    takes("promtool", "prometheus", &["test", "rules", "tests/ringfence.yaml"]);
+}
+
+#[test]
+fn alertmanager_takes_the_example_and_sends_each_alert_to_somebody() {
+    takes("amtool", "prometheus-alertmanager", &["check-config", "alertmanager.example.yaml"]);
+    for (alert, receiver) in [("RingfenceViolation", "soc"), ("RingfenceWaiverEnding", "compliance"), ("RingfenceOutputDropped", "network")]
+    {
+        let alertname = format!("alertname={alert}");
+        let verify = format!("--verify.receivers={receiver}");
+        takes(
+            "amtool",
+            "prometheus-alertmanager",
+            &["config", "routes", "test", "--config.file=alertmanager.example.yaml", &verify, &alertname],
+        );
     }
 }
