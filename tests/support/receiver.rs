@@ -120,7 +120,10 @@ fn serve(mut stream: TcpStream, manner: Manner, taken: &Mutex<Vec<Request>>) -> 
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line)?;
+        if reader.read_line(&mut line)? == 0 {
+            // Whoever was killed in the middle of a head has asked for nothing.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let Some((name, value)) = line.trim_end().split_once(':') else {
             if line.trim_end().is_empty() {
                 break;
