@@ -42,6 +42,12 @@ pub fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(std::path::Path::to_path_buf).unwrap_or_default()
 }
 
+/// The folder of real captures that may not be redistributed: `RINGFENCE_CAPTURES`, else beside the checkout; `None` where there is none.
+pub fn real_captures() -> Option<std::path::PathBuf> {
+    let named = std::env::var_os("RINGFENCE_CAPTURES").map(std::path::PathBuf::from);
+    Some(named.unwrap_or_else(|| root().join("../shared/captures"))).filter(|dir| dir.join("README.md").is_file())
+}
+
 /// Bytes from hexadecimal text; anything that is no digit is passed over.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use ringfence::capture::{FileSource, Options};
 use ringfence_core::time::Timestamp;
 
 use crate::capture::link;
-use crate::{frame, office, root};
+use crate::{frame, office, real_captures};
 
 /// Longer pauses are cut: a link that carries all of these captures at once has none.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
@@ -24,8 +24,7 @@ pub(super) struct Round(Vec<Timed>);
 impl Round {
     /// Of the captures beside the checkout; where there are none, of the office.
     pub(super) fn new() -> Self {
-        let shared = root().join("../../shared/captures");
-        let files: Vec<PathBuf> = ["peers", "wechat"].iter().flat_map(|d| captures(&shared.join(d))).collect();
+        let files: Vec<PathBuf> = real_captures().iter().flat_map(|dir| ["peers", "wechat"].map(|d| captures(&dir.join(d)))).flatten().collect();
         let mut frames: Vec<(Duration, Vec<u8>)> = files.iter().flat_map(|f| read(f)).collect();
         if frames.is_empty() {
             let start = office::START;
