@@ -73,7 +73,7 @@ impl BuildHasher for Folded {
 impl Hasher for FoldHasher {
     #[inline]
     fn finish(&self) -> u64 {
-        self.keys.pair(self.state, 0)
+        self.state
     }
 
     #[inline]

@@ -24,6 +24,10 @@ pub const FLOWS_MAX: usize = 65_536;
 /// counted, and what follows of it begins another flow.
 pub const LONE_FLOWS_MAX: usize = 16_384;
 
+/// Flows that are done with, and whose packets are only counted: 8 bytes each, as many as are followed otherwise (512 KiB). Beyond it the
+/// quietest is forgotten, and what follows of it begins another flow.
+pub const SETTLED_FLOWS_MAX: usize = 65_536;
+
 /// How long a flow without traffic is remembered. MMTLS heartbeats come up to 10 minutes apart: less would split one login.
 pub const FLOW_IDLE: Duration = Duration::from_secs(15 * 60);
 

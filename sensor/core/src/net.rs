@@ -228,17 +228,70 @@ impl FromStr for Hop {
 pub const PATH_HOPS_MAX: usize = 4;
 
 /// The way that a packet was carried, outermost first, at most [`PATH_HOPS_MAX`] steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Each step is a number, because paths are copied and compared for every packet.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {
-    hops: [Option<Hop>; PATH_HOPS_MAX],
+    hops: [u64; PATH_HOPS_MAX],
+}
+
+/// Where the kind of a step begins in its number, and the bit that tells a number that is there from none.
+const HOP_KIND_AT: u32 = 40;
+const HOP_NUMBERED: u64 = 1 << 32;
+
+/// A step as a number, in the order of steps; never zero.
+const fn packed(hop: Hop) -> u64 {
+    let (kind, number) = match hop {
+        Hop::Vlan(n) => (1, HOP_NUMBERED | n as u64),
+        Hop::Mpls(n) => (2, HOP_NUMBERED | n as u64),
+        Hop::Pppoe(n) => (3, HOP_NUMBERED | n as u64),
+        Hop::Gre(Some(n)) => (4, HOP_NUMBERED | n as u64),
+        Hop::Gre(None) => (4, 0),
+        Hop::Erspan(n) => (5, HOP_NUMBERED | n as u64),
+        Hop::Vxlan(n) => (6, HOP_NUMBERED | n as u64),
+        Hop::Geneve(n) => (7, HOP_NUMBERED | n as u64),
+        Hop::Gtp(n) => (8, HOP_NUMBERED | n as u64),
+        Hop::IpIp => (9, 0),
+        Hop::Teredo => (10, 0),
+        Hop::Tzsp => (11, 0),
+        Hop::Sgt(n) => (12, HOP_NUMBERED | n as u64),
+    };
+    kind << HOP_KIND_AT | number
+}
+
+/// The step of a number; `None` for zero.
+const fn unpacked(hop: u64) -> Option<Hop> {
+    let (short, long) = (hop as u16, hop as u32);
+    Some(match hop >> HOP_KIND_AT {
+        1 => Hop::Vlan(short),
+        2 => Hop::Mpls(long),
+        3 => Hop::Pppoe(short),
+        4 if hop & HOP_NUMBERED == 0 => Hop::Gre(None),
+        4 => Hop::Gre(Some(long)),
+        5 => Hop::Erspan(short),
+        6 => Hop::Vxlan(long),
+        7 => Hop::Geneve(long),
+        8 => Hop::Gtp(long),
+        9 => Hop::IpIp,
+        10 => Hop::Teredo,
+        11 => Hop::Tzsp,
+        12 => Hop::Sgt(short),
+        _ => return None,
+    })
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.hops()).finish()
+    }
 }
 
 impl Path {
     /// Appends a step; `false` when the path is full and the step was not kept.
     pub fn push(&mut self, hop: Hop) -> bool {
-        match self.hops.iter_mut().find(|h| h.is_none()) {
+        match self.hops.iter_mut().find(|h| **h == 0) {
             Some(free) => {
-                *free = Some(hop);
+                *free = packed(hop);
                 true
             }
             None => false,
@@ -247,7 +300,7 @@ impl Path {
 
     /// The steps, outermost first.
     pub fn hops(&self) -> impl Iterator<Item = Hop> + '_ {
-        self.hops.iter().map_while(|h| *h)
+        self.hops.iter().map_while(|h| unpacked(*h))
     }
 
     /// The VLAN ids, outermost first.
@@ -304,6 +357,26 @@ mod tests {
         for bad in ["", "vlan", "vlan:70000", "vlan:x", "lan:1", "vxlan:-1"] {
             assert!(bad.parse::<Hop>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn steps_are_numbers_in_their_order() {
+        let all = [
+            Hop::Vlan(1),
+            Hop::Vlan(4_095),
+            Hop::Mpls(0xf_ffff),
+            Hop::Pppoe(9),
+            Hop::Gre(None),
+            Hop::Gre(Some(0)),
+            Hop::Gre(Some(u32::MAX)),
+        ];
+        let more =
+            [Hop::Erspan(u16::MAX), Hop::Vxlan(0), Hop::Geneve(7), Hop::Gtp(u32::MAX), Hop::IpIp, Hop::Teredo, Hop::Tzsp, Hop::Sgt(3)];
+        let all: Vec<Hop> = all.into_iter().chain(more).collect();
+        let numbers: Vec<u64> = all.iter().map(|hop| packed(*hop)).collect();
+        assert!(all.is_sorted() && numbers.is_sorted() && !numbers.contains(&0));
+        assert_eq!(numbers.iter().filter_map(|n| unpacked(*n)).collect::<Vec<_>>(), all);
+        assert_eq!(unpacked(0), None);
     }
 
     #[test]

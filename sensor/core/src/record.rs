@@ -153,6 +153,11 @@ pub trait Record {
     /// Shows what it teaches about names and addresses.
     fn answers(&self, _see: &mut dyn FnMut(Answer<'_>)) {}
 
+    /// Whether its answers stand under a name that is one of its fields: where no rule matches that, they teach nothing.
+    fn answers_under_a_field(&self) -> bool {
+        false
+    }
+
     /// Shows what it binds together.
     fn bindings(&self, _see: &mut dyn FnMut(Binding<'_>)) {}
 

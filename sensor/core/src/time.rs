@@ -50,6 +50,12 @@ impl Timestamp {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// Whether more than `span` has passed since `earlier`. With a constant span this is one comparison, for the packet path.
+    #[inline(always)]
+    pub const fn exceeds(self, earlier: Timestamp, span: Duration) -> bool {
+        self.0.saturating_sub(earlier.0) > nanos_of(span)
+    }
+
     /// The distance between two times, whichever is first.
     pub const fn distance(self, other: Timestamp) -> Duration {
         Duration::from_nanos(self.0.abs_diff(other.0))

@@ -16,7 +16,7 @@ use crate::coverage::Blind;
 use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload, Tcp, Udp};
 use crate::dissect::{Carrier, Direction, Input};
 use crate::evidence::Evidence;
-use crate::flow::{First, Flow, FlowIndex, FlowKey, FlowTable, Fragments, Lone, Segment};
+use crate::flow::{First, Flow, FlowIndex, FlowKey, FlowTable, Fragments, Lone, Segment, Settled};
 use crate::fold::Keys;
 use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
 use crate::net::{Endpoint, Transport};
@@ -54,7 +54,9 @@ pub struct Worker {
     rules: Arc<RuleSet>,
     flows: FlowTable<FlowState>,
     lone: Lone,
-    lone_keys: Keys,
+    settled: Settled,
+    /// Of both tables without chains. They follow from the salt, so that the same packets leave the same flows.
+    keys: Keys,
     fragments: Fragments,
     watch: Arc<Watch>,
     presence: watch::PresenceThrottle,
@@ -89,7 +91,8 @@ impl Worker {
             rules,
             flows: FlowTable::new(FLOWS_MAX),
             lone: Lone::new(FLOW_IDLE),
-            lone_keys: Keys::of(salt),
+            settled: Settled::new(FLOW_IDLE),
+            keys: Keys::of(salt),
             fragments: Fragments::default(),
             watch: Arc::new(Watch::default()),
             presence: watch::PresenceThrottle::default(),
@@ -125,16 +128,22 @@ impl Worker {
     pub fn frame(&mut self, frame: &Frame<'_>, output: &mut dyn Output) {
         self.tally.frame(frame);
         if self.lone.is_due(frame.ts) {
-            let tally = &mut self.tally;
-            self.lone.sweep(frame.ts, |first| tally.lone_closed(&first));
+            self.lone.sweep(frame.ts);
         }
+        match decode::decode_common(frame) {
+            Some(packet) => self.packet(&packet, output),
+            None => self.uncommon(frame, output),
+        }
+        self.expire(frame.ts, output);
+    }
+
+    fn uncommon(&mut self, frame: &Frame<'_>, output: &mut dyn Output) {
         let mut counts = DecodeCounts::default();
         let packet = decode::decode(frame, &mut counts);
         self.tally.decoded(&counts);
         if let Some(packet) = packet {
             self.packet(&packet, output);
         }
-        self.expire(frame.ts, output);
     }
 
     /// Time passes without a frame.
@@ -147,8 +156,6 @@ impl Worker {
         while let Some(flow) = self.flows.pop_oldest() {
             self.close(flow, output);
         }
-        let tally = &mut self.tally;
-        self.lone.drain(|first| tally.lone_closed(&first));
         self.tally.fragments_lost(self.fragments.expire(Timestamp::MAX));
         self.presence.last_seen().into_iter().for_each(|e| output.evidence(e));
     }
@@ -164,6 +171,9 @@ impl Worker {
             }
         }
         let announced = watch.suffixes.len() != self.watch.suffixes.len();
+        if watch.macs != self.watch.macs {
+            self.presence.look_for(&watch);
+        }
         self.watch = watch;
         if announced {
             self.strip_suffixes();
@@ -214,9 +224,9 @@ impl Worker {
     }
 
     fn packet(&mut self, packet: &Packet<'_>, output: &mut dyn Output) {
-        match packet.body {
+        match &packet.body {
             Body::Arp(bytes) => self.message(packet, Carrier::Arp, NO_ENDS, bytes, output),
-            Body::Ip(ip) => self.ip(packet, &ip, output),
+            Body::Ip(ip) => self.ip(packet, ip, output),
             Body::Other => {}
         }
     }
@@ -230,12 +240,12 @@ impl Worker {
         {
             return self.tally.shed(step);
         }
-        match ip.payload {
-            Payload::Tcp(tcp) => self.tcp(packet, ip, &tcp, output),
-            Payload::Udp(udp) => self.udp(packet, ip, &udp, output),
+        match &ip.payload {
+            Payload::Tcp(tcp) => self.tcp(packet, ip, tcp, output),
+            Payload::Udp(udp) => self.udp(packet, ip, udp, output),
             Payload::Icmp6(bytes) => self.message(packet, Carrier::Icmp6, (ip.src, ip.dst), bytes, output),
             Payload::Fragment(fragment) => {
-                let whole = self.fragments.push(packet.ts, ip.src, ip.dst, &fragment);
+                let whole = self.fragments.push(packet.ts, ip.src, ip.dst, fragment);
                 if let Some((protocol, bytes)) = whole {
                     let mut counts = DecodeCounts::default();
                     let inner = decode::decode_reassembled(packet, ip.src, ip.dst, protocol, &bytes, &mut counts);
@@ -273,12 +283,16 @@ impl Worker {
         let (src, dst) = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
         let key = FlowKey::new(src, dst, Transport::Tcp);
         let opens = tcp.flags.syn && !tcp.flags.ack;
+        let hash = key.hash(&self.keys);
+        if self.counted(hash, packet, opens) {
+            return;
+        }
         let cut = tcp.wire_len as usize > tcp.payload.len();
         let other = |f: &mut Flow<FlowState>| opens && f.state.restarts(f.opener == src, tcp.seq);
         let Some(at) = self.known(&key, packet.ts, other, output).or_else(|| {
             let lone = !cut && !tcp.flags.fin && may_stay_lone(packet.ts, (src, dst), tcp.flags.syn, tcp.payload);
             let seq = tcp.seq.wrapping_add(u32::try_from(tcp.payload.len()).unwrap_or(0));
-            self.begin(&key, packet, (src, dst), lone.then_some((seq, tcp.flags.syn)), opens, output)
+            self.begin(&key, hash, packet, (src, dst), lone.then_some((seq, tcp.flags.syn)), opens, output)
         }) else {
             return;
         };
@@ -290,14 +304,19 @@ impl Worker {
             conversation::segment(flow, direction, &segment, cut, &mut emitter);
         }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
+        self.settle(at, hash, packet.ts);
     }
 
     fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
         let key = FlowKey::new(src, dst, Transport::Udp);
+        let hash = key.hash(&self.keys);
+        if self.counted(hash, packet, false) {
+            return;
+        }
         let Some(at) = self.known(&key, packet.ts, |_| false, output).or_else(|| {
             let lone = !udp.payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, (src, dst), udp.payload);
-            self.begin(&key, packet, (src, dst), lone.then_some((0, false)), false, output)
+            self.begin(&key, hash, packet, (src, dst), lone.then_some((0, false)), false, output)
         }) else {
             return;
         };
@@ -308,6 +327,30 @@ impl Worker {
             conversation::datagram(flow, direction, packet.ts, udp.payload, &mut emitter);
         }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
+        self.settle(at, hash, packet.ts);
+    }
+
+    /// Counts a packet of a flow that is done with; `false` when it is not one, or opens another flow.
+    #[inline]
+    fn counted(&mut self, hash: u64, packet: &Packet<'_>, opens: bool) -> bool {
+        let Some(place) = self.settled.touch(hash, packet.ts) else { return false };
+        if opens {
+            self.settled.forget(hash);
+            return false;
+        }
+        self.tally.places.more(place, packet);
+        true
+    }
+
+    /// Lets go of a flow of which nothing more is wanted but that its packets be counted.
+    #[inline]
+    fn settle(&mut self, at: FlowIndex, hash: u64, now: Timestamp) {
+        if self.flows.get(at).is_some_and(|f| f.is_settled())
+            && let Some(mut flow) = self.flows.take_at(at)
+        {
+            let place = self.tally.flow_closed(&mut flow);
+            self.settled.put(hash, now, place);
+        }
     }
 
     /// The flow of a key, unless it has been quiet for too long or this packet begins an`other` one: then it is closed.
@@ -321,7 +364,7 @@ impl Worker {
     ) -> Option<FlowIndex> {
         let at = self.flows.touch(key, now)?;
         let flow = self.flows.get(at)?;
-        if now.since(flow.last) <= FLOW_IDLE && !other(flow) {
+        if !now.exceeds(flow.last, FLOW_IDLE) && !other(flow) {
             return Some(at);
         }
         let old = self.flows.remove(key)?;
@@ -329,37 +372,53 @@ impl Worker {
         None
     }
 
-    /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now (its sequence number, and
-    /// whether it is a SYN), or the beginning of a flow.
+    /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now (`lone`: what follows it has
+    /// this sequence number, and whether it is a SYN), or the beginning of a flow.
+    #[inline(always)]
     fn begin(
         &mut self,
         key: &FlowKey,
+        hash: u64,
         packet: &Packet<'_>,
         ends: (Endpoint, Endpoint),
         lone: Option<(u32, bool)>,
         opens: bool,
         output: &mut dyn Output,
     ) -> Option<FlowIndex> {
-        let hash = key.hash(&self.lone_keys);
-        if let Some(first) = self.lone.take(hash) {
-            if packet.ts.since(first.ts) <= FLOW_IDLE {
-                return Some(self.promote(key, packet, ends, &first, output));
-            }
-            self.tally.lone_closed(&first);
+        if let Some(first) = self.lone.take(hash)
+            && !packet.ts.exceeds(first.ts, FLOW_IDLE)
+        {
+            return Some(self.promote(key, packet, ends, &first, output));
         }
         let watched = self.watch.has_addr(ends.0.addr) || self.watch.has_addr(ends.1.addr);
-        if let Some((seq, syn)) = lone.filter(|_| !watched && !packet.truncated && self.lone.takes(packet.ts, packet.wire_len)) {
+        if let Some((seq, syn)) = lone
+            && !watched
+            && !packet.truncated
+            && self.lone.takes(packet.ts, packet.wire_len)
+        {
             let tcp = key.transport() == Transport::Tcp;
             let client = if emit::opener_asks(ends.0, ends.1, opens, key.transport()) { ends.0 } else { ends.1 };
             let place = self.tally.places.number(packet.interface, &packet.path, client.addr);
             let first = First { ts: packet.ts, seq, wire_len: packet.wire_len, low: key.is_low(ends.0), syn, opens, tcp, place };
-            if let Some(old) = self.lone.put(hash, &first) {
-                self.tally.lone_closed(&old);
-            }
+            self.tally.lone(&first);
+            self.lone.put(hash, &first);
             return None;
         }
+        Some(self.start(key, packet, ends, opens, watched, output))
+    }
+
+    /// A flow that begins with this packet.
+    fn start(
+        &mut self,
+        key: &FlowKey,
+        packet: &Packet<'_>,
+        ends: (Endpoint, Endpoint),
+        opens: bool,
+        watched: bool,
+        output: &mut dyn Output,
+    ) -> FlowIndex {
         let flow = self.fresh(key, packet, ends, opens);
-        Some(self.open(*key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output))
+        self.open(*key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output)
     }
 
     fn fresh(&mut self, key: &FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
@@ -405,7 +464,7 @@ impl Worker {
             first: first.ts,
             bytes: [u64::from(first.wire_len), 0],
             packets: [1, 0],
-            state: FlowState { reading: Reading::Fresh(Fresh::after(first)), ..FlowState::default() },
+            state: FlowState { reading: Reading::Fresh(Fresh::after(first)), marks: places::Marks::after(first), ..FlowState::default() },
             ..flow
         };
         self.open(*key, flow, output)
@@ -465,6 +524,15 @@ impl FlowState {
 }
 
 impl Flow<FlowState> {
+    /// Its name was seen, and is nobody's business. What can still change is how much it carries.
+    #[inline]
+    fn is_settled(&self) -> bool {
+        let state = &self.state;
+        let both = self.transport == Transport::Udp || self.packets.iter().all(|n| *n > 0);
+        let one_tap = self.taps.iter().all(|tap| tap.is_none_or(|tap| tap == self.interface));
+        state.reading.is_decided() && state.named && !state.matters && !state.watched && both && one_tap
+    }
+
     /// The first packet seen was an answer: turn the flow around.
     fn reverse(&mut self) {
         std::mem::swap(&mut self.opener, &mut self.peer);

@@ -24,7 +24,8 @@ pub(super) struct Round(Vec<Timed>);
 impl Round {
     /// Of the captures beside the checkout; where there are none, of the office.
     pub(super) fn new() -> Self {
-        let files: Vec<PathBuf> = real_captures().iter().flat_map(|dir| ["peers", "wechat"].map(|d| captures(&dir.join(d)))).flatten().collect();
+        let files: Vec<PathBuf> =
+            real_captures().iter().flat_map(|dir| ["peers", "wechat"].map(|d| captures(&dir.join(d)))).flatten().collect();
         let mut frames: Vec<(Duration, Vec<u8>)> = files.iter().flat_map(|f| read(f)).collect();
         if frames.is_empty() {
             let start = office::START;

@@ -49,11 +49,41 @@ const SERVICES: &[(&str, Blind)] = &[
 /// The longest name that is looked up, in bytes.
 const NAME_MAX: usize = 64;
 
+/// The last octets by which nearly every name is told to be none of these: the length of the shortest.
+const END: usize = 6;
+
+/// How each of the names ends.
+static ENDS: [u64; SERVICES.len()] = {
+    let mut ends = [0; SERVICES.len()];
+    let mut at = 0;
+    while at < ends.len() {
+        ends[at] = end_of(SERVICES[at].0.as_bytes());
+        at += 1;
+    }
+    ends
+};
+
+/// The last [`END`] octets as a number. Letters in lower case; what else is changed on the way is in no name of a host.
+const fn end_of(name: &[u8]) -> u64 {
+    let (Some((_, end)), mut sum) = (name.split_last_chunk::<END>(), 0) else { return 0 };
+    let mut at = 0;
+    while at < END {
+        sum = sum << 8 | (end[at] | 0x20) as u64;
+        at += 1;
+    }
+    sum
+}
+
 /// What a server name hides, if it is that of a known service.
 pub fn of_name(name: &[u8]) -> Option<Blind> {
-    if name.len() > NAME_MAX {
+    let plain = name.strip_suffix(b".").unwrap_or(name);
+    if name.len() > NAME_MAX || !(ENDS.contains(&end_of(plain)) || plain.ends_with(b".")) {
         return None;
     }
+    looked_up(name)
+}
+
+fn looked_up(name: &[u8]) -> Option<Blind> {
     let name = std::str::from_utf8(name).ok()?.trim_end_matches('.').to_ascii_lowercase();
     let starts = std::iter::once(0).chain(name.match_indices('.').map(|(at, _)| at + 1));
     starts.filter_map(|at| name.get(at..)).find_map(|tail| {
@@ -85,6 +115,11 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(of_name(name.as_bytes()), kind, "{name}");
+        }
+        for (name, kind) in SERVICES {
+            assert!(name.len() >= END);
+            let spelled = [name.to_string(), name.to_uppercase(), format!("x.{name}"), format!("{name}."), format!("{name}...")];
+            spelled.iter().for_each(|name| assert_eq!(of_name(name.as_bytes()), Some(*kind), "{name}"));
         }
         assert_eq!(of_name(&[0xff; 20]), None);
         assert_eq!(of_name(&[b'a'; 4_000]), None);

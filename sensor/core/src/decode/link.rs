@@ -98,15 +98,6 @@ pub(super) fn ethernet<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Option<L
     Some(Layer::Llc(rest.get(..length).unwrap_or(rest)))
 }
 
-/// The addresses of an Ethernet frame that carries IPv4 and nothing between, and the IPv4 packet.
-#[inline]
-pub(super) fn ipv4_in_ethernet(bytes: &[u8]) -> Option<(MacPair, &[u8])> {
-    let (dst, rest) = mac(bytes)?;
-    let (src, rest) = mac(rest)?;
-    let (ether_type, rest) = be16(rest)?;
-    (ether_type == ET_IPV4 && rest.first()? >> 4 == 4).then_some((MacPair { src, dst: Some(dst) }, rest))
-}
-
 /// What follows an EtherType.
 pub(super) fn ether<'a>(ether_type: u16, bytes: &'a [u8], gathered: &mut Gathered) -> Option<Layer<'a>> {
     Some(match ether_type {

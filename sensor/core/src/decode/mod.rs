@@ -17,6 +17,7 @@
 )]
 
 mod bytes;
+mod common;
 mod counts;
 mod ip;
 mod link;
@@ -32,6 +33,7 @@ use std::net::IpAddr;
 use crate::limits::DECODE_DEPTH_MAX;
 use crate::net::{Hop, Path};
 
+pub use common::decode_common;
 pub use counts::{DecodeCounts, Malformed};
 pub use packet::{Body, Fragment, Frame, Ip, MacPair, Packet, Payload, Tcp, TcpFlags, Udp};
 
@@ -71,23 +73,20 @@ impl Gathered {
     }
 }
 
+#[inline]
+fn is_cut(frame: &Frame<'_>) -> bool {
+    usize::try_from(frame.wire_len).is_ok_and(|wire| wire > frame.bytes.len())
+}
+
 /// Decodes a frame. `None` when it is malformed before anything useful; what was wrong is in `counts`.
 pub fn decode<'a>(frame: &Frame<'a>, counts: &mut DecodeCounts) -> Option<Packet<'a>> {
-    let cut = usize::try_from(frame.wire_len).is_ok_and(|wire| wire > frame.bytes.len());
+    let cut = is_cut(frame);
     let mut gathered = Gathered { macs: None, path: Path::default(), cut };
     if let Some(id) = frame.vlan {
         gathered.hop(Hop::Vlan(id & 0x0fff));
     }
-    let body = match common(frame, cut) {
-        Some((macs, body)) => {
-            gathered.macs = Some(macs);
-            body
-        }
-        None => {
-            let first = link::first(frame.link_type, frame.bytes, &mut gathered).or_else(|| counts.malformed_none(Malformed::Link))?;
-            peel(first, &mut gathered, counts)?
-        }
-    };
+    let first = link::first(frame.link_type, frame.bytes, &mut gathered).or_else(|| counts.malformed_none(Malformed::Link))?;
+    let body = peel(first, &mut gathered, counts)?;
     Some(Packet {
         ts: frame.ts,
         interface: frame.interface,
@@ -97,24 +96,6 @@ pub fn decode<'a>(frame: &Frame<'a>, counts: &mut DecodeCounts) -> Option<Packet
         path: gathered.path,
         body,
     })
-}
-
-/// TCP or UDP in IPv4 in Ethernet: nine frames of ten. The steps are those of [`peel`], without the loop around them; whatever is not
-/// so simple goes that way.
-#[inline]
-fn common<'a>(frame: &Frame<'a>, cut: bool) -> Option<(MacPair, Body<'a>)> {
-    if frame.link_type != link::ETHERNET {
-        return None;
-    }
-    let (macs, bytes) = link::ipv4_in_ethernet(frame.bytes)?;
-    let carried = ip::v4(bytes)?;
-    let payload = match carried.protocol {
-        _ if carried.fragment.is_some() => return None,
-        tunnel::P_TCP => Payload::Tcp(tunnel::tcp(carried.bytes, cut)?),
-        tunnel::P_UDP => tunnel::datagram(&carried)?,
-        _ => return None,
-    };
-    Some((macs, Body::Ip(Ip { src: carried.src, dst: carried.dst, ttl: carried.ttl, payload })))
 }
 
 /// Decodes the payload of a reassembled datagram, which may be a tunnel again. `outer` is the packet that completed it.

@@ -71,18 +71,16 @@ fn udp<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Option<Layer<'a>> 
     Some(layer.unwrap_or_else(|| carried.done(Payload::Udp(udp))))
 }
 
-/// A datagram on ports that no tunnel has.
+/// Whether [`over_udp`] has to look at a datagram.
 #[inline]
-pub(super) fn datagram<'a>(carried: &Carried<'a>) -> Option<Payload<'a>> {
-    let udp = udp_header(carried.bytes)?;
-    let tunnels = is_tunnel_port(udp.sport) || is_tunnel_port(udp.dport) || wireguard(udp.payload);
-    (!tunnels).then_some(Payload::Udp(udp))
+pub(super) fn may_be_over_udp(sport: u16, dport: u16, bytes: &[u8]) -> bool {
+    is_tunnel_port(sport) || is_tunnel_port(dport) || wireguard(bytes)
 }
 
 /// Every port that [`over_udp`] knows.
 #[inline]
 fn is_tunnel_port(port: u16) -> bool {
-    matches!(port, 1194 | 2152 | 3544 | 4500 | 4754 | 4789 | 4790 | 6081 | 6635 | 8472 | 37008)
+    port >= 1194 && matches!(port, 1194 | 2152 | 3544 | 4500 | 4754 | 4789 | 4790 | 6081 | 6635 | 8472 | 37008)
 }
 
 #[inline]

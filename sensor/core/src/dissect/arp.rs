@@ -28,6 +28,8 @@ pub static ARP: DissectorDef = DissectorDef {
     about: "ARP: the MAC behind an IPv4 address.",
     carriers: &[Carrier::Arp],
     fields: &[&MESSAGE],
+    opens: &[0..=0xff],
+    ports: &[],
     probe: |input| if input.carrier == Carrier::Arp && Arp::parse(input.bytes).is_some() { Probe::Match } else { Probe::No },
     start: || Box::new(Reader),
 };

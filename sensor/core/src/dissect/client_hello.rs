@@ -1,8 +1,10 @@
-//! One ClientHello for TLS, QUIC and DTLS: parsed once, bounded by its own length, fingerprints only when somebody asks.
+//! One ClientHello for TLS, QUIC and DTLS: read where it lies, bounded by its own length, fingerprints only when somebody asks.
+//!
+//! The walk is our own, because every hello passes here and nearly none matches; tests hold it to tls-parser's.
 
 pub(super) mod ech;
-
-use tls_parser::parse_tls_handshake_client_hello;
+#[cfg(test)]
+mod tests;
 
 use crate::field::{Family, Field, FieldKind, Value};
 use crate::record::{Detail, Record, Role};
@@ -100,21 +102,41 @@ hello_fields!(DTLS_FIELDS, "dtls", Some("tls-name"), DTLS_SNI, DTLS_ALPN, DTLS_V
 /// Extensions read of one hello; real ones have about 20.
 const EXTENSIONS_MAX: usize = 512;
 
-/// What a ClientHello says.
+/// Protocols read of one hello; real ones offer two.
+const PROTOCOLS_MAX: usize = 64;
+
+/// 16-bit values as they lie on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Values<'a>(pub(super) &'a [u8]);
+
+impl<'a> Values<'a> {
+    pub(super) fn iter(self) -> impl Iterator<Item = u16> + 'a {
+        self.0.as_chunks::<2>().0.iter().map(|v| u16::from_be_bytes(*v))
+    }
+
+    /// Values behind a 16-bit length; as many as are really there.
+    fn behind_length(bytes: &'a [u8]) -> Self {
+        be16(bytes).map_or(Values::default(), |(length, rest)| Values(rest.get(..usize::from(length)).unwrap_or(rest)))
+    }
+}
+
+/// What a ClientHello says, as slices of it: nothing is copied, and lists are read when somebody asks for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ClientHello {
+pub(super) struct ClientHello<'a> {
     pub(super) transport: Transport,
     pub(super) legacy_version: u16,
-    pub(super) ciphers: Vec<u16>,
-    pub(super) extensions: Vec<u16>,
-    pub(super) groups: Vec<u16>,
-    pub(super) point_formats: Vec<u8>,
-    pub(super) signature_algorithms: Vec<u16>,
-    pub(super) supported_versions: Vec<u16>,
-    pub(super) alpn: Vec<Vec<u8>>,
-    pub(super) sni: Option<Vec<u8>>,
+    pub(super) ciphers: Values<'a>,
+    /// The extensions that were read, types and lengths included.
+    pub(super) extensions: &'a [u8],
+    pub(super) groups: Values<'a>,
+    pub(super) point_formats: &'a [u8],
+    pub(super) signature_algorithms: Values<'a>,
+    pub(super) supported_versions: Values<'a>,
+    /// The protocol list of the ALPN extension, behind its length.
+    pub(super) alpn: &'a [u8],
+    pub(super) sni: Option<&'a [u8]>,
     /// An extension that encrypts the name: what it is, and its body.
-    pub(super) ech: Option<(Offer, Vec<u8>)>,
+    pub(super) ech: Option<(Offer, &'a [u8])>,
     /// No fingerprint: an SSLv2 hello, or extensions whose lengths lie.
     pub(super) bare: bool,
 }
@@ -123,107 +145,129 @@ fn be16(bytes: &[u8]) -> Option<(u16, &[u8])> {
     bytes.split_first_chunk().map(|(head, rest)| (u16::from_be_bytes(*head), rest))
 }
 
-/// 16-bit values behind a 16-bit length; as many as are really there.
-fn list16(bytes: &[u8]) -> Vec<u16> {
-    let Some((length, rest)) = be16(bytes) else { return Vec::new() };
-    values(rest.get(..usize::from(length)).unwrap_or(rest))
+/// Bytes behind an 8-bit length; as many as are really there.
+fn behind_byte(bytes: &[u8]) -> &[u8] {
+    bytes.split_first().map_or(&[], |(n, rest)| rest.get(..usize::from(*n)).unwrap_or(rest))
 }
 
-fn values(bytes: &[u8]) -> Vec<u16> {
-    bytes.as_chunks::<2>().0.iter().map(|v| u16::from_be_bytes(*v)).collect()
+/// An extension and what follows it. One that runs over the end is a lie: what it claims to hold is not read.
+fn extension(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (kind, after) = be16(bytes)?;
+    let (length, after) = be16(after)?;
+    let (data, next) = after.split_at_checked(usize::from(length))?;
+    Some((kind, data, next))
 }
 
-impl ClientHello {
+/// The parts of a hello's body before its extensions: version, suites, and what stands behind the compression methods.
+fn fixed(body: &[u8]) -> Option<(u16, Values<'_>, &[u8])> {
+    let (version, rest) = be16(body)?;
+    let (session, rest) = rest.get(32..)?.split_first()?;
+    let rest = rest.get(usize::from(*session)..).filter(|_| *session <= 32)?;
+    let (length, rest) = be16(rest)?;
+    let (ciphers, rest) = rest.split_at_checked(usize::from(length)).filter(|_| length.is_multiple_of(2))?;
+    let (methods, rest) = rest.split_first()?;
+    Some((version, Values(ciphers), rest.get(usize::from(*methods)..)?))
+}
+
+impl<'a> ClientHello<'a> {
     /// A hello that says nothing.
-    pub(super) fn empty(transport: Transport) -> Self {
+    pub(super) const fn empty(transport: Transport) -> Self {
         ClientHello {
             transport,
             legacy_version: 0,
-            ciphers: Vec::new(),
-            extensions: Vec::new(),
-            groups: Vec::new(),
-            point_formats: Vec::new(),
-            signature_algorithms: Vec::new(),
-            supported_versions: Vec::new(),
-            alpn: Vec::new(),
+            ciphers: Values(&[]),
+            extensions: &[],
+            groups: Values(&[]),
+            point_formats: &[],
+            signature_algorithms: Values(&[]),
+            supported_versions: Values(&[]),
+            alpn: &[],
             sni: None,
             ech: None,
             bare: false,
         }
     }
 
-    /// Reads the body of a ClientHello handshake message (behind type and length).
-    pub(super) fn parse(transport: Transport, body: &[u8]) -> Option<ClientHello> {
-        let (behind, contents) = parse_tls_handshake_client_hello(body).ok()?;
-        let mut hello = ClientHello {
-            legacy_version: contents.version.0,
-            ciphers: contents.ciphers.iter().map(|c| c.0).collect(),
-            ..ClientHello::empty(transport)
-        };
-        let mut rest = contents.ext.unwrap_or(&[]);
-        hello.bare = contents.ext.is_none() && !behind.is_empty();
-        while let Some((kind, after)) = be16(rest) {
-            let Some((length, after)) = be16(after) else { break };
-            // An extension that runs over the end is a lie: what it claims to hold is not read.
-            let Some((data, next)) = after.split_at_checked(usize::from(length)) else { break };
-            if hello.extensions.len() >= EXTENSIONS_MAX {
+    /// Reads the body of a ClientHello handshake message (behind type and length; RFC 8446 section 4.1.2).
+    pub(super) fn parse(transport: Transport, body: &'a [u8]) -> Option<ClientHello<'a>> {
+        let (legacy_version, ciphers, behind) = fixed(body)?;
+        let mut hello = ClientHello { legacy_version, ciphers, ..ClientHello::empty(transport) };
+        let extensions = be16(behind).and_then(|(length, rest)| rest.get(..usize::from(length)));
+        hello.bare = extensions.is_none() && !behind.is_empty();
+        let all = extensions.unwrap_or(&[]);
+        let (mut rest, mut seen) = (all, Seen::default());
+        for _ in 0..EXTENSIONS_MAX {
+            let Some((kind, data, next)) = extension(rest) else {
+                hello.bare |= !rest.is_empty();
                 break;
+            };
+            // Of an extension that stands there twice the first one counts (RFC 8446 section 4.2 forbids it).
+            if seen.is_first(kind) {
+                hello.extension(kind, data);
             }
-            hello.extension(kind, data);
-            hello.extensions.push(kind);
             rest = next;
         }
-        hello.bare |= !rest.is_empty() && hello.extensions.len() < EXTENSIONS_MAX;
+        hello.extensions = all.get(..all.len() - rest.len()).unwrap_or(all);
         if let Some((offer, body)) = hello.ech.as_mut().filter(|(offer, _)| *offer == Offer::Unknown) {
-            *offer = ech::judge(body, hello.sni.as_deref());
+            *offer = ech::judge(body, hello.sni);
         }
         Some(hello)
     }
 
-    /// A DTLS body has a cookie before the suites (RFC 6347 section 4.2.1).
-    pub(super) fn parse_dtls(body: &[u8]) -> Option<ClientHello> {
+    /// A DTLS body without the cookie that stands before its suites (RFC 6347 section 4.2.1): one of TLS.
+    pub(super) fn without_cookie(body: &[u8]) -> Option<Vec<u8>> {
         let (fixed, rest) = body.split_at_checked(34)?;
         let (session_length, _) = rest.split_first()?;
         let (session, rest) = rest.split_at_checked(usize::from(*session_length) + 1)?;
         let (cookie_length, rest) = rest.split_first()?;
         let rest = rest.get(usize::from(*cookie_length)..)?;
-        ClientHello::parse(Transport::Dtls, &[fixed, session, rest].concat())
+        Some([fixed, session, rest].concat())
     }
 
-    /// An SSLv2 hello (RFC 5246 appendix E.2): suites of three bytes, no extensions.
-    pub(super) fn sslv2(version: u16, suites: &[u8]) -> ClientHello {
-        let ciphers =
-            suites.as_chunks::<3>().0.iter().filter(|[kind, ..]| *kind == 0).map(|[_, high, low]| u16::from_be_bytes([*high, *low]));
-        ClientHello { legacy_version: version, ciphers: ciphers.collect(), bare: true, ..ClientHello::empty(Transport::Tls) }
+    /// An SSLv2 hello (RFC 5246 appendix E.2): suites of three bytes, no extensions, no fingerprint.
+    pub(super) fn sslv2(version: u16) -> ClientHello<'static> {
+        ClientHello { legacy_version: version, bare: true, ..ClientHello::empty(Transport::Tls) }
     }
 
-    fn extension(&mut self, kind: u16, data: &[u8]) {
-        // Of an extension that stands there twice the first one counts (RFC 8446 section 4.2 forbids it).
-        if self.extensions.contains(&kind) {
-            return;
-        }
+    fn extension(&mut self, kind: u16, data: &'a [u8]) {
         match kind {
-            0x0000 => self.sni = server_name(data),
-            0x000a => self.groups = list16(data),
-            0x000b => {
-                self.point_formats =
-                    data.split_first().map(|(n, rest)| rest.get(..usize::from(*n)).unwrap_or(rest).to_vec()).unwrap_or_default()
-            }
-            0x000d => self.signature_algorithms = list16(data),
-            0x0010 => self.alpn = protocols(data),
-            0x002b => {
-                self.supported_versions =
-                    data.split_first().map(|(n, rest)| values(rest.get(..usize::from(*n)).unwrap_or(rest))).unwrap_or_default()
-            }
-            ech::ECH if data.first() == Some(&0) => self.ech = Some((Offer::Unknown, data.to_vec())),
-            ech::ESNI => self.ech = Some((Offer::Real, data.to_vec())),
+            SERVER_NAME => self.sni = server_name(data),
+            GROUPS => self.groups = Values::behind_length(data),
+            POINT_FORMATS => self.point_formats = behind_byte(data),
+            SIGNATURE_ALGORITHMS => self.signature_algorithms = Values::behind_length(data),
+            ALPN => self.alpn = Values::behind_length(data).0,
+            SUPPORTED_VERSIONS => self.supported_versions = Values(behind_byte(data)),
+            ech::ECH if data.first() == Some(&0) => self.ech = Some((Offer::Unknown, data)),
+            ech::ESNI => self.ech = Some((Offer::Real, data)),
             _ => {}
         }
     }
 
+    /// The types of its extensions, in order.
+    pub(super) fn extension_types(&self) -> impl Iterator<Item = u16> + 'a {
+        let mut rest = self.extensions;
+        std::iter::from_fn(move || {
+            let (kind, _, next) = extension(rest)?;
+            rest = next;
+            Some(kind)
+        })
+    }
+
+    /// Protocol names (RFC 7301 section 3.1), as many as are really there.
+    pub(super) fn protocols(&self) -> impl Iterator<Item = &'a [u8]> + 'a {
+        let mut list = self.alpn;
+        let next = std::iter::from_fn(move || {
+            let (length, after) = list.split_first()?;
+            let (name, next) = after.split_at_checked(usize::from(*length))?;
+            list = next;
+            Some(name)
+        });
+        next.take(PROTOCOLS_MAX)
+    }
+
     /// The highest version that is offered. DTLS counts downwards.
     pub(super) fn version(&self) -> u16 {
-        let offered = self.supported_versions.iter().copied().filter(|v| !ja::is_grease(*v));
+        let offered = self.supported_versions.iter().filter(|v| !ja::is_grease(*v));
         let best = if self.transport == Transport::Dtls { offered.filter(|v| *v >= 0xfe00).min() } else { offered.max() };
         best.unwrap_or(self.legacy_version)
     }
@@ -244,8 +288,40 @@ impl ClientHello {
     }
 }
 
+// Extension types (IANA registry).
+const SERVER_NAME: u16 = 0x0000;
+const GROUPS: u16 = 0x000a;
+const POINT_FORMATS: u16 = 0x000b;
+const SIGNATURE_ALGORITHMS: u16 = 0x000d;
+const ALPN: u16 = 0x0010;
+const SUPPORTED_VERSIONS: u16 = 0x002b;
+
+/// Which of the extensions that are read were there already.
+#[derive(Default)]
+struct Seen {
+    low: u64,
+    ech: bool,
+    esni: bool,
+}
+
+impl Seen {
+    fn is_first(&mut self, kind: u16) -> bool {
+        match kind {
+            ..64 => {
+                let bit = 1 << kind;
+                let first = self.low & bit == 0;
+                self.low |= bit;
+                first
+            }
+            ech::ECH => !std::mem::replace(&mut self.ech, true),
+            ech::ESNI => !std::mem::replace(&mut self.esni, true),
+            _ => false,
+        }
+    }
+}
+
 /// The first host name (RFC 6066 section 3). Lengths that lie give nothing.
-fn server_name(data: &[u8]) -> Option<Vec<u8>> {
+fn server_name(data: &[u8]) -> Option<&[u8]> {
     let (length, rest) = be16(data)?;
     let mut list = rest.get(..usize::from(length))?;
     for _ in 0..16 {
@@ -253,30 +329,14 @@ fn server_name(data: &[u8]) -> Option<Vec<u8>> {
         let (length, after) = be16(after)?;
         let (name, next) = after.split_at_checked(usize::from(length))?;
         if *kind == 0 {
-            return (!name.is_empty()).then(|| name.to_vec());
+            return Some(name).filter(|name| !name.is_empty());
         }
         list = next;
     }
     None
 }
 
-/// Protocol names (RFC 7301 section 3.1), as many as are really there.
-fn protocols(data: &[u8]) -> Vec<Vec<u8>> {
-    let Some((length, rest)) = be16(data) else { return Vec::new() };
-    let mut list = rest.get(..usize::from(length)).unwrap_or(rest);
-    let mut found = Vec::new();
-    while let Some((length, after)) = list.split_first() {
-        let Some((name, next)) = after.split_at_checked(usize::from(*length)) else { break };
-        if found.len() >= 64 {
-            break;
-        }
-        found.push(name.to_vec());
-        list = next;
-    }
-    found
-}
-
-impl Record for ClientHello {
+impl Record for ClientHello<'_> {
     fn dissector(&self) -> &'static str {
         self.fields().dissector
     }
@@ -294,9 +354,10 @@ impl Record for ClientHello {
         if let Some(sni) = &self.sni {
             see(fields.sni, Value::Text(sni));
         }
-        if !self.alpn.is_empty() {
-            let alpn: Vec<&[u8]> = self.alpn.iter().map(Vec::as_slice).collect();
-            see(fields.alpn, Value::List(&alpn));
+        let mut alpn: [&[u8]; PROTOCOLS_MAX] = [&[]; PROTOCOLS_MAX];
+        let count = alpn.iter_mut().zip(self.protocols()).map(|(to, name)| *to = name).count();
+        if let Some(alpn) = alpn.get(..count).filter(|alpn| !alpn.is_empty()) {
+            see(fields.alpn, Value::List(alpn));
         }
         if let Some((offer, body)) = &self.ech {
             see(fields.ech, Value::Token(offer.word()));

@@ -86,6 +86,8 @@ pub static DHCP: DissectorDef = DissectorDef {
     about: "DHCP for IPv4, relayed too: the lease behind an address.",
     carriers: &[Carrier::Udp],
     fields: &[&MESSAGE, &HOSTNAME, &FQDN, &VENDOR_CLASS, &PARAMETERS],
+    opens: &[1..=2],
+    ports: &[],
     probe: |input| if input.carrier == Carrier::Udp && Dhcp::parse(input.bytes).is_some() { Probe::Match } else { Probe::No },
     start: || Box::new(Reader),
 };

@@ -75,6 +75,8 @@ pub static DHCP6: DissectorDef = DissectorDef {
     about: "DHCPv6, relayed too: the lease behind an address.",
     carriers: &[Carrier::Udp],
     fields: &[&MESSAGE, &FQDN, &VENDOR_CLASS],
+    opens: &[1..=13],
+    ports: &PORTS,
     probe,
     start: || Box::new(Reader),
 };

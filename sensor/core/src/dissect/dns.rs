@@ -113,6 +113,8 @@ pub static DNS: DissectorDef = DissectorDef {
     about: "DNS over UDP and TCP on any port, multicast DNS and LLMNR.",
     carriers: &[Carrier::Udp, Carrier::Tcp],
     fields: &[&QNAME, &TYPE, &MESSAGE, &RCODE, &SERVICE, &ALPN, &ECH],
+    opens: &[0..=0xff],
+    ports: &[],
     probe: probe::probe,
     start: || Box::new(Dns::default()),
 };
@@ -257,6 +259,10 @@ impl Record for DnsRecord<'_> {
         if detail == Detail::Full && response && self.first {
             self.visit_services(see);
         }
+    }
+
+    fn answers_under_a_field(&self) -> bool {
+        true
     }
 
     fn answers(&self, see: &mut dyn FnMut(Answer<'_>)) {

@@ -4,7 +4,7 @@ use crate::assembler::Assembler;
 use crate::limits::{Limit, TLS_HELLO_MAX};
 use crate::record::Sink;
 
-use super::client_hello::{ClientHello, DTLS_ALPN, DTLS_ECH, DTLS_ECH_CONFIG, DTLS_JA3, DTLS_JA4, DTLS_SNI, DTLS_VERSION};
+use super::client_hello::{ClientHello, DTLS_ALPN, DTLS_ECH, DTLS_ECH_CONFIG, DTLS_JA3, DTLS_JA4, DTLS_SNI, DTLS_VERSION, Transport};
 use super::tls::emit_hello;
 use super::{Carrier, Dissector, DissectorDef, Input, Probe, Progress};
 
@@ -14,6 +14,8 @@ pub static DTLS: DissectorDef = DissectorDef {
     about: "DTLS over UDP on any port: the ClientHello.",
     carriers: &[Carrier::Udp],
     fields: &[&DTLS_SNI, &DTLS_ALPN, &DTLS_VERSION, &DTLS_ECH, &DTLS_ECH_CONFIG, &DTLS_JA3, &DTLS_JA4],
+    opens: &[20..=25],
+    ports: &[],
     probe,
     start: || Box::new(Dtls::default()),
 };
@@ -119,7 +121,8 @@ impl Dtls {
         let Some((_, length, window)) = &mut self.hello else { return };
         window.insert(fragment.offset as u64, fragment.bytes);
         if let Some(body) = window.readable().get(..*length) {
-            if let Some(hello) = ClientHello::parse_dtls(body) {
+            let plain = ClientHello::without_cookie(body);
+            if let Some(hello) = plain.as_deref().and_then(|body| ClientHello::parse(Transport::Dtls, body)) {
                 emit_hello(&hello, sink);
             }
             self.read.push(fragment.sequence);

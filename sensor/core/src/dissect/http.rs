@@ -93,6 +93,8 @@ pub static HTTP: DissectorDef = DissectorDef {
     about: "HTTP/1 on any port: requests, and what the WeChat app carries in them in the clear.",
     carriers: &[Carrier::Tcp, Carrier::Udp],
     fields: &[&HOST, &AUTHORITY, &USER_AGENT, &METHOD, &PATH, &DISGUISE, &newgetdns::NEWGETDNS, &legacy::SHORTLINK, &legacy::CGI],
+    opens: &[b'A'..=b'Z', b'-'..=b'-', b'_'..=b'_'],
+    ports: &[],
     probe,
     start: exchange::start,
 };

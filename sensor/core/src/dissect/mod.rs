@@ -23,6 +23,7 @@ mod dhcp;
 mod dhcp6;
 pub mod dns;
 pub mod dtls;
+mod gate;
 pub mod http;
 mod ja;
 pub mod legacy;
@@ -36,6 +37,10 @@ pub mod quic;
 mod radius;
 pub mod server_hello;
 pub mod tls;
+
+use std::ops::RangeInclusive;
+
+pub use gate::candidates;
 
 use crate::field::Field;
 use crate::net::{Endpoint, Mac};
@@ -160,6 +165,10 @@ pub struct DissectorDef {
     pub carriers: &'static [Carrier],
     /// Every field that it can fill.
     pub fields: &'static [&'static Field],
+    /// First bytes that its messages may have: whatever begins otherwise it is not asked about.
+    pub opens: &'static [RangeInclusive<u8>],
+    /// Ports without which it is not asked: one end has one of them. Empty: it is asked on every port.
+    pub ports: &'static [u16],
     /// Looks at the first bytes of a direction (or a datagram).
     pub probe: fn(&Input<'_>) -> Probe,
     /// Starts on a flow whose probe matched.

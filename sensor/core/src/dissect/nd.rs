@@ -27,6 +27,8 @@ pub static ND: DissectorDef = DissectorDef {
     about: "IPv6 neighbour discovery: the MAC behind an IPv6 address, and routers.",
     carriers: &[Carrier::Icmp6],
     fields: &[&MESSAGE],
+    opens: &[0..=0xff],
+    ports: &[],
     probe: |input| if input.carrier == Carrier::Icmp6 && Nd::parse(input).is_some() { Probe::Match } else { Probe::No },
     start: || Box::new(Reader),
 };

@@ -41,6 +41,8 @@ pub static NETBIOS: DissectorDef = DissectorDef {
     about: "NetBIOS name and datagram services: the host name behind an address.",
     carriers: &[Carrier::Udp],
     fields: &[&NAME, &MESSAGE],
+    opens: &[0..=0xff],
+    ports: &[137, 138],
     probe: |input| if input.carrier == Carrier::Udp && Netbios::parse(input).is_some() { Probe::Match } else { Probe::No },
     start: || Box::new(Reader),
 };

@@ -14,6 +14,8 @@ pub static PREAMBLE: DissectorDef = DissectorDef {
     about: "What comes before TLS: SOCKS, PROXY headers, STARTTLS; it has no fields, it only hands over to TLS.",
     carriers: &[Carrier::Tcp],
     fields: &[],
+    opens: &[0..=0xff],
+    ports: &[],
     probe,
     start: || Box::new(Preamble::default()),
 };

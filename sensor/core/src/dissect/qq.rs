@@ -34,6 +34,8 @@ pub static QQ: DissectorDef = DissectorDef {
     about: "Tencent QQ: OICQ over UDP and the MSF hello over TCP.",
     carriers: &[Carrier::Tcp, Carrier::Udp],
     fields: &[&OICQ, &MSF],
+    opens: &[0..=0, 2..=2],
+    ports: &[],
     probe,
     start: || Box::new(Qq),
 };

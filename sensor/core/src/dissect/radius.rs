@@ -44,6 +44,8 @@ pub static RADIUS: DissectorDef = DissectorDef {
     about: "RADIUS accounting: the MAC behind an address; counts only where `identity.radius_accounting` says so.",
     carriers: &[Carrier::Udp],
     fields: &[&STATUS, &NAS],
+    opens: &[4..=4],
+    ports: &PORTS,
     probe,
     start: || Box::new(Reader),
 };

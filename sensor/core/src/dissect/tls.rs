@@ -32,6 +32,8 @@ pub static TLS: DissectorDef = DissectorDef {
         &JA3S,
         &CERT_NAME,
     ],
+    opens: &[20..=23, 0x80..=0xff],
+    ports: &[],
     probe,
     start: || Box::new(Tls::default()),
 };
@@ -235,63 +237,77 @@ impl Tls {
         }
     }
 
-    /// Takes bytes of handshake records.
+    /// Takes bytes of handshake records: reads them where they lie, unless a message began in earlier ones; keeps what is not whole.
     fn handshake(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) -> Step {
         let side = self.side(direction);
         let skipped = side.skip.min(bytes.len());
         side.skip -= skipped;
-        side.handshake.extend_from_slice(bytes.get(skipped..).unwrap_or(&[]));
+        let bytes = bytes.get(skipped..).unwrap_or(&[]);
+        if side.handshake.is_empty() {
+            let (read, step) = self.messages(direction, bytes, sink);
+            self.side(direction).handshake.extend_from_slice(bytes.get(read..).unwrap_or(&[]));
+            return step;
+        }
+        let mut held = std::mem::take(&mut side.handshake);
+        held.extend_from_slice(bytes);
+        let (read, step) = self.messages(direction, &held, sink);
+        held.drain(..read);
+        self.side(direction).handshake = held;
+        step
+    }
+
+    /// Reads handshake messages as long as they are whole; how many bytes are done with.
+    fn messages(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) -> (usize, Step) {
+        let mut at = 0;
         loop {
-            let side = self.side(direction);
-            let Some((head, rest)) = side.handshake.split_first_chunk::<4>() else { return Step::On };
+            let Some((head, rest)) = bytes.get(at..).and_then(|b| b.split_first_chunk::<4>()) else { return (at, Step::On) };
             let [kind, l2, l1, l0] = *head;
             let length = usize::try_from(u32::from_be_bytes([0, l2, l1, l0])).unwrap_or(usize::MAX);
             let wanted = matches!(kind, CLIENT_HELLO | SERVER_HELLO | CERTIFICATE);
             if length > TLS_HELLO_MAX && wanted {
                 sink.limit(Limit::TlsHello);
-                return Step::DirectionDone;
+                return (at, Step::DirectionDone);
             }
             if !wanted {
                 // Passed over without being kept, however long it is.
                 let here = rest.len().min(length);
-                side.skip = length - here;
-                side.handshake.drain(..4 + here);
+                self.side(direction).skip = length - here;
+                at += head.len() + here;
                 continue;
             }
-            let Some(body) = rest.get(..length) else { return Step::On };
-            let step = match kind {
-                CLIENT_HELLO => match ClientHello::parse(Transport::Tls, body) {
-                    Some(hello) => {
-                        emit_next(hello, &mut self.ech, sink);
-                        true
-                    }
-                    None => false,
-                },
-                SERVER_HELLO => {
-                    let hello = ServerHello::parse(body);
-                    if let Some(hello) = &hello {
-                        self.server_hello = Some(hello.is_tls13()).filter(|_| !hello.is_retry());
-                        self.retried |= hello.is_retry();
-                        sink.emit(hello);
-                    }
-                    hello.is_some()
-                }
-                _ => {
-                    if let Some(names) = CertificateNames::parse(body) {
-                        sink.emit(&names);
-                    }
-                    self.certificate = true;
-                    true
-                }
-            };
-            self.client_hello |= kind == CLIENT_HELLO && step;
-            let side = self.side(direction);
-            side.handshake.drain(..4 + length);
-            if !step {
-                return Step::DirectionDone;
+            let Some(body) = rest.get(..length) else { return (at, Step::On) };
+            at += head.len() + length;
+            if !self.message(kind, body, sink) {
+                return (at, Step::DirectionDone);
             }
             if self.is_complete() {
-                return Step::FlowDone;
+                return (at, Step::FlowDone);
+            }
+        }
+    }
+
+    /// Reads a message; `false` when it is not what it says it is.
+    fn message(&mut self, kind: u8, body: &[u8], sink: &mut dyn Sink) -> bool {
+        match kind {
+            CLIENT_HELLO => {
+                let Some(hello) = ClientHello::parse(Transport::Tls, body) else { return false };
+                emit_next(hello, &mut self.ech, sink);
+                self.client_hello = true;
+                true
+            }
+            SERVER_HELLO => {
+                let Some(hello) = ServerHello::parse(body) else { return false };
+                self.server_hello = Some(hello.is_tls13()).filter(|_| !hello.is_retry());
+                self.retried |= hello.is_retry();
+                sink.emit(&hello);
+                true
+            }
+            _ => {
+                if let Some(names) = CertificateNames::parse(body) {
+                    sink.emit(&names);
+                }
+                self.certificate = true;
+                true
             }
         }
     }
@@ -323,7 +339,7 @@ fn consumed(input: &Input<'_>, rest: &[u8], need: usize) -> Progress {
 }
 
 /// Emits a hello of a connection, judged by the extension of the one before it; leaves its own for the next.
-pub(super) fn emit_next(mut hello: ClientHello, before: &mut Option<Box<[u8]>>, sink: &mut dyn Sink) {
+pub(super) fn emit_next(mut hello: ClientHello<'_>, before: &mut Option<Box<[u8]>>, sink: &mut dyn Sink) {
     if let Some(before) = before {
         hello.follows(before);
     }
@@ -335,7 +351,7 @@ pub(super) fn emit_next(mut hello: ClientHello, before: &mut Option<Box<[u8]>>, 
 const ECH_KEPT_MAX: usize = 1_024;
 
 /// Emits a hello and counts what it hides.
-pub(super) fn emit_hello(hello: &ClientHello, sink: &mut dyn Sink) {
+pub(super) fn emit_hello(hello: &ClientHello<'_>, sink: &mut dyn Sink) {
     match hello.ech.as_ref().map(|(offer, _)| *offer) {
         Some(Offer::Real) => sink.blind(Blind::EchOffer),
         Some(Offer::Unknown) => sink.blind(Blind::EchPresent),
@@ -345,7 +361,6 @@ pub(super) fn emit_hello(hello: &ClientHello, sink: &mut dyn Sink) {
 }
 
 fn emit_sslv2(bytes: &[u8], sink: &mut dyn Sink) {
-    let [_, _, _, major, minor, s1, s0, _, _, _, _, rest @ ..] = bytes else { return };
-    let suites = usize::from(u16::from_be_bytes([*s1, *s0]));
-    sink.emit(&ClientHello::sslv2(u16::from_be_bytes([*major, *minor]), rest.get(..suites).unwrap_or(&[])));
+    let [_, _, _, major, minor, ..] = bytes else { return };
+    sink.emit(&ClientHello::sslv2(u16::from_be_bytes([*major, *minor])));
 }

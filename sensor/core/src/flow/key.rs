@@ -2,23 +2,38 @@
 //!
 //! VLAN and tunnel ids are not part of it: a mirror port often shows one conversation twice, before and after routing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::fold::Keys;
 use crate::net::{Endpoint, Transport};
 
 /// Both directions of a 5-tuple.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct FlowKey {
-    low: Endpoint,
-    high: Endpoint,
+    ends: [Endpoint; 2],
+    /// The first of the ends is the lower one.
+    in_order: bool,
     transport: Transport,
+    /// Of IPv4: address and port of the lower end, and of the higher one with the transport. Of IPv6: zero.
+    words: [u64; 2],
 }
+
+/// The bit of UDP beside an address and a port.
+const UDP: u64 = 1 << 63;
 
 impl FlowKey {
     /// The key of a packet from `src` to `dst`.
+    #[inline(always)]
     pub fn new(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
-        if is_low(src, dst) { FlowKey { low: src, high: dst, transport } } else { FlowKey { low: dst, high: src, transport } }
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (src.addr, dst.addr) else { return FlowKey::long(src, dst, transport) };
+        let word = |addr: Ipv4Addr, port: u16| u64::from(u32::from(addr)) << 16 | u64::from(port);
+        let (one, two) = (word(from, src.port), word(to, dst.port));
+        let udp = if transport == Transport::Udp { UDP } else { 0 };
+        FlowKey { ends: [src, dst], in_order: one <= two, transport, words: [one.min(two), one.max(two) | udp] }
+    }
+
+    fn long(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
+        FlowKey { ends: [src, dst], in_order: src <= dst, transport, words: [0; 2] }
     }
 
     /// The transport of both directions.
@@ -30,41 +45,35 @@ impl FlowKey {
     /// Whether an end is the lower one.
     #[inline]
     pub fn is_low(&self, end: Endpoint) -> bool {
-        self.low == end
+        let [first, second] = &self.ends;
+        *(if self.in_order { first } else { second }) == end
     }
 
     /// Whether it is the key of a flow between these ends.
     #[inline]
     pub fn is_of(&self, a: Endpoint, b: Endpoint, transport: Transport) -> bool {
-        self.transport == transport && ((self.low == a && self.high == b) || (self.low == b && self.high == a))
+        let [first, second] = &self.ends;
+        self.transport == transport && ((*first == a && *second == b) || (*first == b && *second == a))
     }
 
     /// Its hash under the keys of a table.
-    #[inline]
+    #[inline(always)]
     pub fn hash(&self, keys: &Keys) -> u64 {
-        let ports = u64::from(self.low.port) << 32 | u64::from(self.high.port) << 8 | u64::from(self.transport == Transport::Udp);
-        match (self.low.addr, self.high.addr) {
-            (IpAddr::V4(low), IpAddr::V4(high)) => keys.pair(u64::from(u32::from(low)) << 32 | u64::from(u32::from(high)), ports),
-            (low, high) => {
-                let ((a, b), (c, d)) = (words(low), words(high));
-                let families = u64::from(low.is_ipv6()) << 62 | u64::from(high.is_ipv6()) << 63;
-                [b, c, d].into_iter().fold(keys.pair(a, ports | families), |hash, word| keys.join(hash, word))
-            }
-        }
+        let [low, high] = self.words;
+        if high != 0 { keys.pair(low, high) } else { self.long_hash(keys) }
     }
-}
 
-/// Whether `a` comes first. Any order will do, as long as it is one.
-#[inline]
-fn is_low(a: Endpoint, b: Endpoint) -> bool {
-    match (a.addr, b.addr) {
-        (IpAddr::V4(x), IpAddr::V4(y)) => (u32::from(x), a.port) <= (u32::from(y), b.port),
-        _ => a <= b,
+    fn long_hash(&self, keys: &Keys) -> u64 {
+        let [first, second] = &self.ends;
+        let (low, high) = if self.in_order { (first, second) } else { (second, first) };
+        let ports = u64::from(low.port) << 32 | u64::from(high.port) << 8 | u64::from(self.transport == Transport::Udp);
+        let ((a, b), (c, d)) = (words(low.addr), words(high.addr));
+        let families = u64::from(low.addr.is_ipv6()) << 62 | u64::from(high.addr.is_ipv6()) << 61;
+        [b, c, d].into_iter().fold(keys.pair(a, ports | families), |hash, word| keys.join(hash, word))
     }
 }
 
 /// Address as words.
-#[inline]
 fn words(addr: IpAddr) -> (u64, u64) {
     match addr {
         IpAddr::V4(a) => (0, u64::from(u32::from(a))),
@@ -73,6 +82,32 @@ fn words(addr: IpAddr) -> (u64, u64) {
                 (u64::from_be_bytes(*high), rest.first_chunk::<8>().map_or(0, |low| u64::from_be_bytes(*low)))
             });
             (high, low)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_are_one_and_nothing_else_is() {
+        let keys = Keys::of(9);
+        let ends: Vec<Endpoint> = ["0.0.0.0", "10.0.0.1", "192.0.2.1", "255.255.255.255", "::", "2001:db8::1", "::ffff:10.0.0.1"]
+            .iter()
+            .flat_map(|addr| [0, 1, 443, 65_535].map(|port| Endpoint { addr: addr.parse().expect("address"), port }))
+            .collect();
+        let mut hashes = std::collections::HashMap::new();
+        for (i, a) in ends.iter().enumerate() {
+            for (j, b) in ends.iter().enumerate() {
+                for transport in [Transport::Tcp, Transport::Udp] {
+                    let (key, back) = (FlowKey::new(*a, *b, transport), FlowKey::new(*b, *a, transport));
+                    assert_eq!(key.hash(&keys), back.hash(&keys));
+                    assert!(key.is_of(*b, *a, transport) && key.is_low(*a) != key.is_low(*b) || a == b);
+                    let name = (i.min(j), i.max(j), transport as u8);
+                    assert_eq!(*hashes.entry(key.hash(&keys)).or_insert(name), name);
+                }
+            }
         }
     }
 }

@@ -18,11 +18,13 @@ mod fragments;
 mod index;
 mod key;
 mod lone;
+mod settled;
 mod stream;
 mod table;
 
 pub use fragments::Fragments;
 pub use key::FlowKey;
 pub use lone::{First, Lone};
+pub use settled::Settled;
 pub use stream::{Half, Segment};
 pub use table::{Flow, FlowIndex, FlowTable};

@@ -93,6 +93,15 @@ impl Default for Half {
 }
 
 impl Half {
+    /// A direction of which a segment without data was seen: it opened it, or its data comes next.
+    pub fn begun(seq: u32, syn: bool) -> Self {
+        if syn {
+            return Half { base: Some(seq.wrapping_add(1)), opened: true, at_start: true, ..Half::default() };
+        }
+        let window = Assembler::new(MIDSTREAM_START, STREAM_BYTES_MAX, STREAM_RANGES_MAX).with_history(HISTORY_MAX);
+        Half { base: Some(seq.wrapping_sub(low32(MIDSTREAM_START))), window, ..Half::default() }
+    }
+
     /// The bytes that can be read.
     pub fn readable(&self) -> &[u8] {
         self.window.readable()
@@ -306,6 +315,15 @@ mod tests {
         half.push(&segment(6, b"ij"));
         assert_eq!(half.readable(), b"ij");
         assert!(!half.at_start);
+    }
+
+    #[test]
+    fn begun_is_what_an_empty_segment_makes() {
+        for (seq, opens) in [(0, true), (u32::MAX, true), (7, false), (u32::MAX, false)] {
+            let mut half = Half::default();
+            half.push(&Segment { syn: opens, ..segment(seq, b"") });
+            assert_eq!(format!("{half:?}"), format!("{:?}", Half::begun(seq, opens)), "{seq} {opens}");
+        }
     }
 
     #[test]

@@ -143,10 +143,13 @@ impl<S> FlowTable<S> {
     /// Finds the flow of a key that has a packet at `now`; it becomes one of the newest.
     #[inline]
     pub fn touch(&mut self, key: &FlowKey, now: Timestamp) -> Option<FlowIndex> {
+        if self.is_empty() {
+            return None;
+        }
         let at = self.find(key, key.hash(&self.keys))?;
         let newest = self.newest;
         let slot = self.slot(at)?;
-        if now.distance(slot.moved) >= ORDER && at != newest {
+        if (now.exceeds(slot.moved, ORDER) || slot.moved.exceeds(now, ORDER)) && at != newest {
             slot.moved = now;
             self.unlink(at);
             self.link_newest(at);
@@ -189,6 +192,11 @@ impl<S> FlowTable<S> {
         self.take(at)
     }
 
+    /// Takes out the flow at a place.
+    pub fn take_at(&mut self, at: FlowIndex) -> Option<Flow<S>> {
+        self.take(at.0)
+    }
+
     fn take(&mut self, at: u32) -> Option<Flow<S>> {
         self.unlink(at);
         let slot = self.slots.get_mut(usize::try_from(at).ok()?)?.take()?;
@@ -205,7 +213,7 @@ impl<S> FlowTable<S> {
     /// Takes out the flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
     #[inline]
     pub fn pop_idle(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
-        if now.since(self.quiet_since) <= idle { None } else { self.pop_quiet(now, idle) }
+        if now.exceeds(self.quiet_since, idle) { self.pop_quiet(now, idle) } else { None }
     }
 
     #[cold]

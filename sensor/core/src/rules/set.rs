@@ -46,7 +46,8 @@ pub struct RuleSet {
     names_of: BTreeMap<&'static str, Names>,
     texts: BTreeMap<&'static str, Texts>,
     prefixes: BTreeMap<&'static str, Prefixes>,
-    wanted: HashSet<&'static str, Folded>,
+    /// By the address of the field: there is one of each.
+    wanted: HashSet<usize, Folded>,
     fingerprints: bool,
 }
 
@@ -86,7 +87,7 @@ impl RuleSet {
             }
         }
         if !set.names_everywhere_empty(&rules) {
-            set.wanted.extend(fields.iter().filter(|f| f.kind == FieldKind::Name).map(|f| f.name));
+            set.wanted.extend(fields.iter().filter(|f| f.kind == FieldKind::Name).map(|f| address(f)));
         }
         set.rules = rules;
         set
@@ -103,7 +104,7 @@ impl RuleSet {
         }
         let mut displaced = None;
         for field in &rule.fields {
-            self.wanted.insert(field.name);
+            self.wanted.insert(address(field));
             self.fingerprints |= field.kind == FieldKind::Hash;
             let texts = self.texts.entry(field.name).or_default();
             match pattern {
@@ -137,8 +138,9 @@ impl RuleSet {
     }
 
     /// Whether any rule looks at a field.
-    pub fn wants(&self, field: &Field) -> bool {
-        self.wanted.contains(field.name)
+    #[inline]
+    pub fn wants(&self, field: &'static Field) -> bool {
+        self.wanted.contains(&address(field))
     }
 
     /// Whether a rule looks at a fingerprint, so that they must be computed for every hello.
@@ -226,6 +228,12 @@ impl RuleSet {
         let holds = |needle: &str| !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
         texts.contains.iter().filter(|(c, without, _)| holds(c) && !without.iter().any(|w| holds(w))).for_each(|(_, _, id)| hit(*id));
     }
+}
+
+/// Where a field is declared, as a number.
+#[inline]
+fn address(field: &'static Field) -> usize {
+    std::ptr::from_ref(field).addr()
 }
 
 impl Rule {

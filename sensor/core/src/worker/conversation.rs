@@ -1,7 +1,7 @@
 //! A flow's bytes on their way to a dissector: probe by content, bind, read, hand over, give up.
 
 use crate::coverage::Blind;
-use crate::dissect::{Carrier, DISSECTORS, Direction, Dissector, Input, Probe, Progress};
+use crate::dissect::{self, Carrier, Direction, Dissector, Input, Probe, Progress};
 use crate::flow::{First, Flow, Half, Segment};
 use crate::limits::PROBE_SEGMENTS_MAX;
 use crate::net::{Endpoint, Transport};
@@ -89,14 +89,9 @@ impl Fresh {
     }
 
     /// The conversation that has seen the same.
-    fn open(self, ts: Timestamp) -> Box<Conversation> {
-        let mut conversation = Box::new(Conversation { datagrams: self.datagrams, ..Conversation::default() });
-        for (half, opened) in conversation.halves.iter_mut().zip(self.opened) {
-            if let Some((seq, syn)) = opened {
-                half.push(&Segment { ts, seq, syn, fin: false, bytes: &[] });
-            }
-        }
-        conversation
+    fn open(self) -> Box<Conversation> {
+        let halves = self.opened.map(|opened| opened.map_or_else(Half::default, |(seq, syn)| Half::begun(seq, syn)));
+        Box::new(Conversation { halves, datagrams: self.datagrams, ..Conversation::default() })
     }
 }
 
@@ -162,7 +157,7 @@ pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment:
         return;
     }
     let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
-        Reading::Fresh(fresh) => fresh.open(segment.ts),
+        Reading::Fresh(fresh) => fresh.open(),
         Reading::Open(conversation) => conversation,
         Reading::Decided => return,
     };
@@ -190,7 +185,7 @@ pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Tim
                 return;
             };
             emitter.tally.bound(flow);
-            let mut conversation = fresh.open(ts);
+            let mut conversation = fresh.open();
             conversation.dissector = Some(start());
             conversation
         }
@@ -386,10 +381,11 @@ impl Conversation {
     fn step(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
         let Conversation { halves: [forward, backward], dissector, .. } = self;
         let half = if side(direction) == 0 { forward } else { backward };
-        let input = stream_input(flow, half, direction, ts);
-        if half.done || ((input.bytes.is_empty() || input.bytes.len() < half.need) && !input.at_end) {
+        let unread = half.readable().len();
+        if half.done || ((unread == 0 || unread < half.need) && !half.at_end()) {
             return Next::Wait;
         }
+        let input = stream_input(flow, half, direction, ts);
         if dissector.is_none() {
             return self.probe(flow, direction, ts, emitter);
         }
@@ -573,7 +569,7 @@ enum Asked {
 }
 
 fn ask(input: &Input<'_>) -> Asked {
-    for def in DISSECTORS.iter().filter(|d| d.carriers.contains(&input.carrier)) {
+    for def in dissect::candidates(input.carrier, (input.src.port, input.dst.port), input.bytes) {
         match (def.probe)(input) {
             Probe::Match => return Asked::Bound(def.start),
             Probe::More => return Asked::More,

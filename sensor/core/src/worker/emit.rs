@@ -63,9 +63,12 @@ pub(super) fn client_is_opener(flow: &Flow<FlowState>) -> bool {
 }
 
 /// The same by what both ends are; `opened`: a SYN was seen.
+#[inline]
 pub(super) fn opener_asks(opener: Endpoint, peer: Endpoint, opened: bool, transport: Transport) -> bool {
+    if opened {
+        return true;
+    }
     match (is_service(opener.port), is_service(peer.port)) {
-        _ if opened => true,
         (false, true) => true,
         (true, false) => false,
         // Nobody listens on a port that is known: whoever spoke first asks; in mid-stream servers listen on the lower port.
@@ -76,7 +79,7 @@ pub(super) fn opener_asks(opener: Endpoint, peer: Endpoint, opened: bool, transp
 
 /// Ports on which servers listen.
 fn is_service(port: u16) -> bool {
-    port < 1_024 || matches!(port, 1_863 | 3_128 | 5_222 | 5_223 | 5_228 | 8_000 | 8_080 | 8_443 | 8_888 | 14_000)
+    port < 1_024 || port <= 14_000 && matches!(port, 1_863 | 3_128 | 5_222 | 5_223 | 5_228 | 8_000 | 8_080 | 8_443 | 8_888 | 14_000)
 }
 
 /// The flow as the correlator sees it.
@@ -175,9 +178,10 @@ impl FlowSink<'_, '_, '_> {
         self.emitter.output.record(&context, record);
     }
 
-    fn sign(&mut self, record: &dyn Record) {
+    /// Says what matched; whether anything did.
+    fn sign(&mut self, record: &dyn Record) -> bool {
         let (mut hits, named, hides) = self.emitter.hits(record);
-        let Some(flow) = &mut self.flow else { return };
+        let Some(flow) = &mut self.flow else { return false };
         flow.state.named |= named;
         let server = if client_is_opener(flow) { flow.peer } else { flow.opener };
         let by_port = (record.kind() == "ch" && server.port == services::ENCRYPTED_DNS_PORT).then_some(Blind::EncryptedDns);
@@ -185,7 +189,7 @@ impl FlowSink<'_, '_, '_> {
             self.emitter.tally.blind_flow(flow, kind);
         }
         if hits.is_empty() {
-            return;
+            return false;
         }
         flow.state.matters = true;
         let guess = client_is_opener(flow);
@@ -203,18 +207,19 @@ impl FlowSink<'_, '_, '_> {
         let installation = record.installation().map(|bytes| self.emitter.ticket_hash(bytes));
         let sign = Sign { ts: self.input.ts, flow: meta, sender: record.sender(), hits, beside, installation };
         self.emitter.output.evidence(Evidence::Sign(Box::new(sign)));
+        true
     }
 
     fn learn(&mut self, record: &dyn Record) {
         let Some(flow) = &mut self.flow else { return };
-        let guess = client_is_opener(flow);
-        let meta = meta(self.emitter.index, flow, guess);
-        let (rules, ts) = (self.emitter.rules, self.input.ts);
+        let (rules, ts, index) = (self.emitter.rules, self.input.ts, self.emitter.index);
         let output = &mut self.emitter.output;
         record.answers(&mut |answer: Answer<'_>| {
             rules.matches(&QNAME, Value::Text(answer.name), &mut |indicator| {
                 let known = rules.indicator(indicator);
                 if known.effect == Effect::Evidence && known.teaches != Teaches::Nobody {
+                    let guess = client_is_opener(flow);
+                    let meta = meta(index, flow, guess);
                     output.evidence(Evidence::Learned { ts, flow: meta, indicator, addr: answer.addr, ttl_secs: answer.ttl_secs });
                 }
             });
@@ -256,8 +261,10 @@ impl Sink for FlowSink<'_, '_, '_> {
         }
         self.settle_client(record);
         self.show(record);
-        self.sign(record);
-        self.learn(record);
+        let matched = self.sign(record);
+        if matched || !record.answers_under_a_field() {
+            self.learn(record);
+        }
         self.bind(record);
     }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::coverage::Blind;
 use crate::decode::Packet;
-use crate::flow::Flow;
+use crate::flow::{First, Flow};
 use crate::fold::Folded;
 use crate::limits::{Limit, LimitCounts, PLACES_MAX};
 use crate::net::{Path, Prefix};
@@ -64,12 +64,6 @@ impl PlaceTally {
         self.blind.get(kind as usize).copied().unwrap_or(0)
     }
 
-    fn add_blind(&mut self, kind: Blind) {
-        if let Some(count) = self.blind.get_mut(kind as usize) {
-            *count = count.saturating_add(1);
-        }
-    }
-
     /// Adds another one to this one.
     pub fn merge(&mut self, other: &PlaceTally) {
         let sums = [&mut self.flows, &mut self.dissected, &mut self.frames, &mut self.bytes, &mut self.truncated];
@@ -88,11 +82,18 @@ pub(super) struct Marks {
     pub(super) cut: u32,
     /// A dissector recognised it.
     pub(super) dissected: bool,
+    /// Where its first packet was booked when it was the only one, and the bytes of it.
+    pub(super) booked: Option<(PlaceNumber, u16)>,
     /// A dissector said something since this was last asked.
     pub(super) said: bool,
 }
 
 impl Marks {
+    /// Of a flow that begins with a packet that was booked.
+    pub(super) fn after(first: &First) -> Self {
+        Marks { booked: u16::try_from(first.wire_len).ok().map(|bytes| (first.place, bytes)), ..Marks::default() }
+    }
+
     pub(super) fn blind(&mut self, kind: Blind) {
         self.blind |= 1 << kind as u32;
     }
@@ -113,14 +114,42 @@ impl Marks {
 // A mark is a bit.
 const _: () = assert!(Blind::ALL.len() <= 32 && Limit::ALL.len() <= 32);
 
+/// What is counted for every packet, apart from what is rare: all of these together stay in a core's second-level cache.
+#[derive(Clone, Copy, Debug, Default)]
+struct Carried {
+    flows: u64,
+    frames: u64,
+    bytes: u64,
+    truncated: u64,
+    interface: u16,
+}
+
+/// What is counted for some flows.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    dissected: u64,
+    blind: [u64; Blind::ALL.len()],
+    limits: LimitCounts,
+}
+
+impl Rare {
+    fn add_blind(&mut self, kind: Blind) {
+        if let Some(count) = self.blind.get_mut(kind as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
 /// Every place, bounded.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     pub(super) grain: Grain,
     index: HashMap<Place, u16, Folded>,
-    known: Vec<(Place, PlaceTally)>,
+    known: Vec<Place>,
+    carried: Vec<Carried>,
+    rare: Vec<Rare>,
     /// What did not fit.
-    elsewhere: PlaceTally,
+    elsewhere: (Carried, Rare),
     /// The first ways that packets came, and the places of IPv4 on them: (number of the way, network).
     ways: Vec<(u16, Path)>,
     latest_way: usize,
@@ -148,11 +177,13 @@ impl Eq for Places {}
 
 impl Places {
     /// Every place with its counts, in a fixed order; `None` is where everything beyond the bound went.
-    pub fn all(&self) -> Vec<(Option<Place>, &PlaceTally)> {
+    pub fn all(&self) -> Vec<(Option<Place>, PlaceTally)> {
         let empty = PlaceTally::default();
-        let mut all: Vec<_> = self.known.iter().filter(|(_, t)| *t != empty).map(|(place, tally)| (Some(*place), tally)).collect();
+        let counts = self.known.iter().zip(&self.carried).zip(&self.rare);
+        let mut all: Vec<_> = counts.map(|((place, carried), rare)| (Some(*place), sum(carried, rare))).collect();
         all.sort_by_key(|(place, _)| *place);
-        all.extend((self.elsewhere != empty).then_some((None, &self.elsewhere)));
+        all.push((None, sum(&self.elsewhere.0, &self.elsewhere.1)));
+        all.retain(|(_, tally)| *tally != empty);
         all
     }
 
@@ -184,19 +215,23 @@ impl Places {
     }
 
     /// The number of a way; `None` when there are too many.
-    #[inline]
+    #[inline(always)]
     fn way_of(&mut self, interface: u16, path: &Path) -> Option<usize> {
-        let is = |(i, p): &(u16, Path)| *i == interface && p == path;
-        if !self.ways.get(self.latest_way).is_some_and(is) {
-            self.latest_way = match self.ways.iter().position(is) {
-                Some(known) => known,
-                None if self.ways.len() >= WAYS_MAX => return None,
-                None => {
-                    self.ways.push((interface, *path));
-                    self.ways.len() - 1
-                }
-            };
+        match self.ways.get(self.latest_way) {
+            Some((i, p)) if *i == interface && p == path => Some(self.latest_way),
+            _ => self.other_way(interface, path),
         }
+    }
+
+    fn other_way(&mut self, interface: u16, path: &Path) -> Option<usize> {
+        self.latest_way = match self.ways.iter().position(|(i, p)| *i == interface && p == path) {
+            Some(known) => known,
+            None if self.ways.len() >= WAYS_MAX => return None,
+            None => {
+                self.ways.push((interface, *path));
+                self.ways.len() - 1
+            }
+        };
         Some(self.latest_way)
     }
 
@@ -212,55 +247,91 @@ impl Places {
         }
         let number = u16::try_from(self.known.len()).unwrap_or(ELSEWHERE);
         self.index.insert(place, number);
-        self.known.push((place, PlaceTally::default()));
+        self.known.push(place);
+        self.carried.push(Carried { interface, ..Carried::default() });
+        self.rare.push(Rare::default());
         number
     }
 
-    fn at(&mut self, number: PlaceNumber) -> &mut PlaceTally {
-        self.known.get_mut(usize::from(number)).map_or(&mut self.elsewhere, |(_, tally)| tally)
+    #[inline]
+    fn carried(&mut self, number: PlaceNumber) -> &mut Carried {
+        self.carried.get_mut(usize::from(number)).unwrap_or(&mut self.elsewhere.0)
+    }
+
+    fn rare(&mut self, number: PlaceNumber) -> &mut Rare {
+        self.rare.get_mut(usize::from(number)).unwrap_or(&mut self.elsewhere.1)
     }
 
     /// Where a packet of a lone flow was: interface and path, where they are known.
     pub(super) fn way(&self, number: PlaceNumber) -> Option<(u16, Path)> {
-        self.known.get(usize::from(number)).map(|(place, _)| (place.interface, place.path))
+        self.known.get(usize::from(number)).map(|place| (place.interface, place.path))
     }
 
-    /// Books a flow that ended with its first packet; `false` when there was no more room for its place.
+    /// Books a flow of which one packet was seen; `false` when there was no more room for its place.
+    #[inline]
     pub(super) fn lone(&mut self, number: PlaceNumber, bytes: u32) -> bool {
-        let tally = self.at(number);
-        tally.flows = tally.flows.saturating_add(1);
-        tally.frames = tally.frames.saturating_add(1);
-        tally.bytes = tally.bytes.saturating_add(u64::from(bytes));
+        let carried = self.carried(number);
+        carried.flows = carried.flows.saturating_add(1);
+        carried.frames = carried.frames.saturating_add(1);
+        carried.bytes = carried.bytes.saturating_add(u64::from(bytes));
         number != ELSEWHERE
     }
 
-    /// Books a flow that ended; `false` when there was no more room for its place.
-    pub(super) fn flow(&mut self, flow: &Flow<FlowState>) -> bool {
+    /// Books a flow; where.
+    pub(super) fn flow(&mut self, flow: &Flow<FlowState>) -> PlaceNumber {
         let client = if emit::client_is_opener(flow) { flow.opener } else { flow.peer };
         let number = self.number(flow.interface, &flow.path, client.addr);
-        let tally = self.at(number);
         let marks = flow.state.marks;
+        if let Some((place, bytes)) = marks.booked {
+            // It is booked as a whole now, where its client turned out to be.
+            let carried = self.carried(place);
+            let differences = [(&mut carried.flows, 1), (&mut carried.frames, 1), (&mut carried.bytes, u64::from(bytes))];
+            differences.into_iter().for_each(|(sum, n)| *sum = sum.saturating_sub(n));
+        }
+        let carried = self.carried(number);
         let (packets, bytes) = (flow.packets.iter().sum(), flow.bytes.iter().sum());
-        let sums = [&mut tally.flows, &mut tally.dissected, &mut tally.frames, &mut tally.bytes, &mut tally.truncated];
-        let more = [1, u64::from(marks.dissected), packets, bytes, u64::from(marks.cut)];
-        sums.into_iter().zip(more).for_each(|(sum, n)| *sum = sum.saturating_add(n));
-        if marks.blind != 0 {
-            marks.blinds().for_each(|kind| tally.add_blind(kind));
+        let sums = [&mut carried.flows, &mut carried.frames, &mut carried.bytes, &mut carried.truncated];
+        sums.into_iter().zip([1, packets, bytes, u64::from(marks.cut)]).for_each(|(sum, n)| *sum = sum.saturating_add(n));
+        if marks.dissected || marks.blind != 0 || marks.limits != 0 {
+            let rare = self.rare(number);
+            rare.dissected = rare.dissected.saturating_add(u64::from(marks.dissected));
+            marks.blinds().for_each(|kind| rare.add_blind(kind));
+            marks.limits().for_each(|limit| rare.limits.add(limit));
         }
-        if marks.limits != 0 {
-            marks.limits().for_each(|limit| tally.limits.add(limit));
-        }
-        number != ELSEWHERE
+        number
+    }
+
+    /// Books one more packet of a flow that was booked. What another tap shows of it is not sent twice.
+    #[inline]
+    pub(super) fn more(&mut self, number: PlaceNumber, packet: &Packet<'_>) {
+        let carried = self.carried(number);
+        let here = number == ELSEWHERE || carried.interface == packet.interface;
+        carried.frames = carried.frames.saturating_add(1);
+        carried.bytes = carried.bytes.saturating_add(if here { u64::from(packet.wire_len) } else { 0 });
+        carried.truncated = carried.truncated.saturating_add(u64::from(packet.truncated));
     }
 
     /// Books a packet that belongs to no flow and hides what it carries.
     pub(super) fn hidden(&mut self, packet: &Packet<'_>, ends: (IpAddr, IpAddr), kind: Blind) {
         let addr = if is_private(ends.1) && !is_private(ends.0) { ends.1 } else { ends.0 };
         let number = self.number(packet.interface, &packet.path, addr);
-        let tally = self.at(number);
-        tally.frames = tally.frames.saturating_add(1);
-        tally.bytes = tally.bytes.saturating_add(u64::from(packet.wire_len));
-        tally.add_blind(kind);
+        let carried = self.carried(number);
+        carried.frames = carried.frames.saturating_add(1);
+        carried.bytes = carried.bytes.saturating_add(u64::from(packet.wire_len));
+        self.rare(number).add_blind(kind);
+    }
+}
+
+/// The counts of one place.
+fn sum(carried: &Carried, rare: &Rare) -> PlaceTally {
+    PlaceTally {
+        flows: carried.flows,
+        dissected: rare.dissected,
+        frames: carried.frames,
+        bytes: carried.bytes,
+        truncated: carried.truncated,
+        blind: rare.blind,
+        limits: rare.limits.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::limits::{Limit, LimitCounts, STREAMS_BYTES_MAX};
 use crate::net::Transport;
 use crate::time::Timestamp;
 
+use super::places::{ELSEWHERE, PlaceNumber};
 use super::{FlowState, Places, Shedding};
 
 /// A pause longer than this between two frames is not time watched: the clock stepped, or the capture was paused.
@@ -22,7 +23,7 @@ pub struct Tally {
     pub frames: u64,
     /// Bytes on the wire.
     pub bytes: u64,
-    /// Flows that were followed.
+    /// Flows that were followed and are over or done with, and those of which one packet was seen.
     pub flows: u64,
     /// Those of them that were TCP.
     pub flows_tcp: u64,
@@ -61,7 +62,23 @@ impl Tally {
         self.pass(frame.ts);
     }
 
+    #[inline]
     fn pass(&mut self, ts: Timestamp) {
+        // Time passes as it should: nine frames of ten.
+        if let (Some(previous), Some((_, last))) = (&mut self.previous, &mut self.span)
+            && *previous == *last
+            && ts >= *last
+            && ts.nanos() - last.nanos() < CLOCK_STEP_SECS * 1_000_000_000
+        {
+            self.watched_nanos = self.watched_nanos.saturating_add(ts.nanos() - last.nanos());
+            (*previous, *last) = (ts, ts);
+            return;
+        }
+        self.pass_oddly(ts);
+    }
+
+    #[cold]
+    fn pass_oddly(&mut self, ts: Timestamp) {
         let previous = self.previous.replace(ts).unwrap_or(ts);
         let step = ts.distance(previous);
         match (ts >= previous, step.as_secs() >= CLOCK_STEP_SECS) {
@@ -101,20 +118,25 @@ impl Tally {
         flow.state.marks.dissected = true;
     }
 
-    pub(super) fn flow_closed(&mut self, flow: &mut Flow<FlowState>) {
-        self.flows += 1;
+    /// Books a flow that is over, or done with; where.
+    pub(super) fn flow_closed(&mut self, flow: &mut Flow<FlowState>) -> PlaceNumber {
+        let fresh = u64::from(flow.state.marks.booked.is_none());
+        self.flows += fresh;
         let one_way = flow.packets.contains(&0) && flow.packets.iter().sum::<u64>() >= 3;
-        self.flows_tcp += u64::from(flow.transport == Transport::Tcp);
+        self.flows_tcp += if flow.transport == Transport::Tcp { fresh } else { 0 };
         if flow.transport == Transport::Tcp && one_way {
             self.blind_flow(flow, Blind::OneWay);
         }
-        if !self.places.flow(flow) {
+        let place = self.places.flow(flow);
+        if place == ELSEWHERE {
             self.limit(Limit::Places);
         }
+        place
     }
 
-    /// Books a flow of which one packet was seen.
-    pub(super) fn lone_closed(&mut self, first: &First) {
+    /// Books a flow of which one packet was seen. If more follow, only these will be booked.
+    #[inline]
+    pub(super) fn lone(&mut self, first: &First) {
         self.flows += 1;
         self.flows_tcp += u64::from(first.tcp);
         if !self.places.lone(first.place, first.wire_len) {

@@ -53,7 +53,7 @@ const NAME_PATIENCE: Duration = Duration::from_secs(1);
 /// of its own says by that name what it is: what else is spoken with a watched address is nobody's business.
 #[inline]
 pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, now: Timestamp, output: &mut dyn Output) {
-    if flow.state.watched && (flow.state.reading.is_decided() || flow.state.named || now.since(flow.first) >= NAME_PATIENCE) {
+    if flow.state.watched && (flow.state.reading.is_decided() || flow.state.named || now.exceeds(flow.first, NAME_PATIENCE)) {
         tell(index, flow, watch, output);
     }
 }
@@ -81,8 +81,10 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 }
 
 /// Tells the presence of watched devices, each place at most once a minute.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PresenceThrottle {
+    /// A bit for each hardware address that matters, by its last octets: most packets end here.
+    wanted: [u64; WANTED_WORDS],
     places: HashMap<(Mac, Path, IpAddr), Sighting, Folded>,
     /// Places told of each hardware address.
     told: HashMap<Mac, u16, Folded>,
@@ -96,19 +98,61 @@ struct Sighting {
     interface: u16,
 }
 
+impl Default for PresenceThrottle {
+    fn default() -> Self {
+        PresenceThrottle { wanted: [0; WANTED_WORDS], places: HashMap::default(), told: HashMap::default() }
+    }
+}
+
+/// Bits of the filter over hardware addresses: 64 cache lines.
+const WANTED_WORDS: usize = 512;
+
+/// The word and the bit of a hardware address.
+#[inline]
+fn bit_of(mac: Mac) -> (usize, u64) {
+    let [_, _, third, fourth, fifth, last] = mac.0;
+    let bit = (u32::from_be_bytes([third, fourth, fifth, last])).wrapping_mul(0x9e37_79b1) >> 17;
+    (usize::try_from(bit / 64).unwrap_or(0) % WANTED_WORDS, 1 << (bit % 64))
+}
+
 impl PresenceThrottle {
+    /// Other hardware addresses matter from now on.
+    pub(super) fn look_for(&mut self, watch: &Watch) {
+        self.wanted = [0; WANTED_WORDS];
+        for (word, bit) in watch.macs.iter().map(|mac| bit_of(*mac)) {
+            if let Some(word) = self.wanted.get_mut(word) {
+                *word |= bit;
+            }
+        }
+    }
+
+    #[inline]
+    fn may_want(&self, mac: Mac) -> bool {
+        let (word, bit) = bit_of(mac);
+        self.wanted.get(word).is_some_and(|word| word & bit != 0)
+    }
+
     /// The statement to make about this packet's sender, if any.
+    #[inline]
     pub(super) fn see(&mut self, packet: &Packet<'_>, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
-        if watch.macs.is_empty() {
+        let mac = packet.macs?.src;
+        if !self.may_want(mac) {
             return None;
         }
-        let mac = packet.macs?.src;
+        self.tell(packet, mac, addr, watch)
+    }
+
+    fn tell(&mut self, packet: &Packet<'_>, mac: Mac, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
         // A device that has no address yet, or only speaks on its link, is not in a segment yet.
         let rooted = match addr {
             IpAddr::V4(a) => !a.is_unspecified() && !a.is_link_local(),
             IpAddr::V6(a) => !a.is_unspecified() && !a.is_unicast_link_local(),
         };
         if !rooted || !watch.macs.contains(&mac) {
+            return None;
+        }
+        // A router's: it says nothing about a device.
+        if self.told.get(&mac).is_some_and(|told| *told >= PLACES_PER_MAC_MAX) {
             return None;
         }
         let key = (mac, packet.path, addr);
@@ -118,11 +162,7 @@ impl PresenceThrottle {
                 return None;
             }
         }
-        let told = self.told.entry(mac).or_default();
-        if *told >= PLACES_PER_MAC_MAX {
-            return None;
-        }
-        *told += u16::from(!self.places.contains_key(&key));
+        *self.told.entry(mac).or_default() += u16::from(!self.places.contains_key(&key));
         if self.places.len() >= PRESENCE_MAX {
             self.places.clear();
         }

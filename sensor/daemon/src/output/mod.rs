@@ -50,7 +50,7 @@ pub fn segments<'p>(places: impl IntoIterator<Item = &'p Places>, correlator: &m
     let mut by_name: BTreeMap<(Box<str>, &'static str), PlaceTally> = BTreeMap::new();
     for (place, counts) in places.into_iter().flat_map(Places::all) {
         let segment = place.map_or_else(|| ("elsewhere".into(), "unknown"), |p| correlator.place(p.interface, &p.path, p.net.addr));
-        by_name.entry(segment).or_default().merge(counts);
+        by_name.entry(segment).or_default().merge(&counts);
     }
     let mut all: Vec<_> = by_name.into_iter().map(|((name, class), tally)| SegmentCoverage { name, class, tally }).collect();
     all.sort_by_key(|s| std::cmp::Reverse(s.tally.frames));

@@ -19,36 +19,52 @@ pub(super) fn is_grease(value: u16) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().for_each(|b| push_hex(&mut text, u16::from(*b), 2));
+    text
 }
 
-fn decimals(values: impl Iterator<Item = u16>) -> String {
-    values.filter(|v| !is_grease(*v)).map(|v| v.to_string()).collect::<Vec<_>>().join("-")
+/// Appends the last `digits` hexadecimal digits of a value.
+fn push_hex(text: &mut String, value: u16, digits: u32) {
+    let digit = |at: u32| char::from_digit(u32::from(value >> (4 * at) & 0xf), 16);
+    text.extend((0..digits).rev().filter_map(digit));
+}
+
+/// Appends values in decimal, with a dash between two.
+fn push_decimals(text: &mut String, values: impl Iterator<Item = u16>) {
+    for (i, value) in values.enumerate() {
+        if i > 0 {
+            text.push('-');
+        }
+        let places = [10_000, 1_000, 100, 10, 1];
+        let first = places.iter().position(|place| value >= *place).unwrap_or(places.len() - 1);
+        text.extend(places.iter().skip(first).filter_map(|place| char::from_digit(u32::from(value / place % 10), 10)));
+    }
 }
 
 /// JA3: 32 hexadecimal digits.
-pub(super) fn ja3(hello: &ClientHello) -> String {
-    let text = format!(
-        "{},{},{},{},{}",
-        hello.legacy_version,
-        decimals(hello.ciphers.iter().copied()),
-        decimals(hello.extensions.iter().copied()),
-        decimals(hello.groups.iter().copied()),
-        hello.point_formats.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"),
-    );
+pub(super) fn ja3(hello: &ClientHello<'_>) -> String {
+    let mut text = String::with_capacity(512);
+    push_decimals(&mut text, std::iter::once(hello.legacy_version));
+    for values in [&mut hello.ciphers.iter() as &mut dyn Iterator<Item = u16>, &mut hello.extension_types(), &mut hello.groups.iter()] {
+        text.push(',');
+        push_decimals(&mut text, values.filter(|v| !is_grease(*v)));
+    }
+    text.push(',');
+    push_decimals(&mut text, hello.point_formats.iter().map(|format| u16::from(*format)));
     hex(&md5::md5(text.as_bytes()))
 }
 
 /// JA3S: 32 hexadecimal digits.
 pub(super) fn ja3s(version: u16, cipher: u16, extensions: &[u16]) -> String {
-    let list = extensions.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
-    hex(&md5::md5(format!("{version},{cipher},{list}").as_bytes()))
+    let mut text = format!("{version},{cipher},");
+    push_decimals(&mut text, extensions.iter().copied());
+    hex(&md5::md5(text.as_bytes()))
 }
 
 /// JA4: 36 characters.
-pub(super) fn ja4(hello: &ClientHello) -> String {
-    let plain = |values: &[u16]| -> Vec<u16> { values.iter().copied().filter(|v| !is_grease(*v)).collect() };
-    let (ciphers, extensions) = (plain(&hello.ciphers), plain(&hello.extensions));
+pub(super) fn ja4(hello: &ClientHello<'_>) -> String {
+    let (ciphers, extensions) = (plain(hello.ciphers.iter()), plain(hello.extension_types()));
     let transport = match hello.transport {
         Transport::Tls => 't',
         Transport::Quic => 'q',
@@ -58,7 +74,7 @@ pub(super) fn ja4(hello: &ClientHello) -> String {
     let a = format!("{transport}{}{sni}{:02}{:02}{}", version(hello), ciphers.len().min(99), extensions.len().min(99), alpn(hello));
     let b = hashed(&sorted(&ciphers));
     let hashed_extensions: Vec<u16> = extensions.into_iter().filter(|e| !matches!(e, 0x0000 | 0x0010)).collect();
-    let algorithms = list(&plain(&hello.signature_algorithms));
+    let algorithms = list(&plain(hello.signature_algorithms.iter()));
     let c = match (sorted(&hashed_extensions), algorithms) {
         (extensions, _) if extensions.is_empty() => EMPTY.to_string(),
         (extensions, algorithms) if algorithms.is_empty() => hashed(&extensions),
@@ -67,8 +83,20 @@ pub(super) fn ja4(hello: &ClientHello) -> String {
     format!("{a}_{b}_{c}")
 }
 
+/// Values without GREASE.
+fn plain(values: impl Iterator<Item = u16>) -> Vec<u16> {
+    values.filter(|v| !is_grease(*v)).collect()
+}
+
 fn list(values: &[u16]) -> String {
-    values.iter().map(|v| format!("{v:04x}")).collect::<Vec<_>>().join(",")
+    let mut text = String::with_capacity(values.len() * 5);
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        push_hex(&mut text, *value, 4);
+    }
+    text
 }
 
 fn sorted(values: &[u16]) -> String {
@@ -85,7 +113,7 @@ fn hashed(text: &str) -> String {
 }
 
 /// The highest version that is offered, in two characters.
-fn version(hello: &ClientHello) -> &'static str {
+fn version(hello: &ClientHello<'_>) -> &'static str {
     match hello.version() {
         0x0304 => "13",
         0x0303 => "12",
@@ -101,8 +129,8 @@ fn version(hello: &ClientHello) -> &'static str {
 }
 
 /// First and last character of the first ALPN value; of its hexadecimal form when one of them is not alphanumeric.
-fn alpn(hello: &ClientHello) -> String {
-    let Some(value) = hello.alpn.first() else { return "00".into() };
+fn alpn(hello: &ClientHello<'_>) -> String {
+    let Some(value) = hello.protocols().next() else { return "00".into() };
     let (Some(first), Some(last)) = (value.first(), value.last()) else { return "00".into() };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
         return [*first, *last].map(char::from).iter().collect();
@@ -114,6 +142,15 @@ fn alpn(hello: &ClientHello) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dissect::client_hello::Values;
+
+    fn wire(values: &[u16]) -> Vec<u8> {
+        values.iter().flat_map(|v| v.to_be_bytes()).collect()
+    }
+
+    fn empty_extensions(kinds: &[u16]) -> Vec<u8> {
+        kinds.iter().flat_map(|kind| [kind.to_be_bytes(), [0; 2]].concat()).collect()
+    }
 
     #[test]
     fn grease() {
@@ -124,12 +161,13 @@ mod tests {
     /// The example of the JA3 documentation, as a hello.
     #[test]
     fn ja3_of_the_documentation() {
+        let [ciphers, groups] = [&[47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4][..], &[23, 24, 25]].map(wire);
         let hello = ClientHello {
             legacy_version: 769,
-            ciphers: vec![47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4],
-            extensions: vec![0, 10, 11],
-            groups: vec![23, 24, 25],
-            point_formats: vec![0],
+            ciphers: Values(&ciphers),
+            extensions: &empty_extensions(&[0, 10, 11]),
+            groups: Values(&groups),
+            point_formats: &[0],
             ..ClientHello::empty(Transport::Tls)
         };
         assert_eq!(ja3(&hello), "ada70206e40642a3e4461f35503241d5");
@@ -138,27 +176,43 @@ mod tests {
     /// The worked example of the JA4 technical details.
     #[test]
     fn ja4_of_the_technical_details() {
+        let versions = wire(&[0x7a7a, 0x0304, 0x0303]);
+        let ciphers = wire(&[
+            0x2a2a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035,
+        ]);
+        let extensions = empty_extensions(&[
+            0x4a4a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a,
+            0x0015, 0x1a1a,
+        ]);
+        let algorithms = wire(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601]);
         let hello = ClientHello {
             legacy_version: 0x0303,
-            supported_versions: vec![0x7a7a, 0x0304, 0x0303],
-            ciphers: vec![
-                0x2a2a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f,
-                0x0035,
-            ],
-            extensions: vec![
-                0x4a4a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b,
-                0x000a, 0x0015, 0x1a1a,
-            ],
-            signature_algorithms: vec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
-            alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            supported_versions: Values(&versions),
+            ciphers: Values(&ciphers),
+            extensions: &extensions,
+            signature_algorithms: Values(&algorithms),
+            alpn: b"\x02h2\x08http/1.1",
             ..ClientHello::empty(Transport::Tls)
         };
         assert_eq!(ja4(&hello), "t13d1516h2_8daaf6152771_e5627efa2ab1");
     }
 
     #[test]
+    fn numbers_are_written_as_the_standard_library_writes_them() {
+        for value in (0..=u16::MAX).step_by(7).chain([1, 9, 10, 99, 100, 999, 1_000, 9_999, 10_000, u16::MAX]) {
+            let (mut decimal, mut hexadecimal) = (String::new(), String::new());
+            push_decimals(&mut decimal, [value, value].into_iter());
+            push_hex(&mut hexadecimal, value, 4);
+            assert_eq!((decimal, hexadecimal), (format!("{value}-{value}"), format!("{value:04x}")));
+        }
+    }
+
+    #[test]
     fn odd_alpn_and_empty_lists() {
-        let with = |value: &[u8]| alpn(&ClientHello { alpn: vec![value.to_vec()], ..ClientHello::empty(Transport::Tls) });
+        let with = |value: &[u8]| {
+            let list = [&[value.len() as u8], value].concat();
+            alpn(&ClientHello { alpn: &list, ..ClientHello::empty(Transport::Tls) })
+        };
         let seen = [with(b""), with(b"h"), with(&[0xab]), with(&[0xab, 0xcd]), with(&[0x30, 0xab]), with(b"http/1.1"), with(b"h3")];
         assert_eq!(seen, ["00", "hh", "ab", "ad", "3b", "h1", "h3"]);
         assert_eq!(ja4(&ClientHello::empty(Transport::Dtls)), "d00i000000_000000000000_000000000000");

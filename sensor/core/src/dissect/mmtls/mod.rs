@@ -135,6 +135,8 @@ pub static MMTLS: DissectorDef = DissectorDef {
     about: "MMTLS, the transport of the WeChat app: long link on any TCP port, short link inside HTTP.",
     carriers: &[Carrier::Tcp],
     fields: &[&HELLO, &KIND, &FRAMING, &LINK, &SHORTLINK, &SESSION, &VERSION, &SUITES, &HEARTBEAT, &ALERT, &CLIENT_TIME, &TICKET],
+    opens: &[0x15..=0x19],
+    ports: &[],
     probe: longlink::probe,
     start: longlink::start,
 };

@@ -28,6 +28,8 @@ pub static QUIC: DissectorDef = DissectorDef {
     about: "QUIC Initial packets on any UDP port: the ClientHello within.",
     carriers: &[Carrier::Udp],
     fields: &[&QUIC_SNI, &QUIC_ALPN, &QUIC_VERSION, &QUIC_ECH, &QUIC_ECH_CONFIG, &QUIC_JA3, &QUIC_JA4],
+    opens: &[0x80..=0xff],
+    ports: &[],
     probe,
     start: || Box::new(Quic::default()),
 };

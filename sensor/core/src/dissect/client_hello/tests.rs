@@ -1,0 +1,103 @@
+//! The walk over a hello beside that of tls-parser.
+
+use proptest::prelude::*;
+use tls_parser::parse_tls_handshake_client_hello;
+
+use super::*;
+
+/// What tls-parser makes of a body, with the rules for its extensions as they were written first: lists of everything.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Slow {
+    version: u16,
+    ciphers: Vec<u16>,
+    extensions: Vec<u16>,
+    names: Vec<(u16, Vec<u8>)>,
+    bare: bool,
+}
+
+fn slow(body: &[u8]) -> Option<Slow> {
+    let (behind, contents) = parse_tls_handshake_client_hello(body).ok()?;
+    let mut slow = Slow { version: contents.version.0, ciphers: contents.ciphers.iter().map(|c| c.0).collect(), ..Slow::default() };
+    let mut rest = contents.ext.unwrap_or(&[]);
+    slow.bare = contents.ext.is_none() && !behind.is_empty();
+    while let [k1, k0, l1, l0, after @ ..] = rest {
+        let (kind, length) = (u16::from_be_bytes([*k1, *k0]), usize::from(u16::from_be_bytes([*l1, *l0])));
+        if length > after.len() || slow.extensions.len() == EXTENSIONS_MAX {
+            break;
+        }
+        if !slow.extensions.contains(&kind) {
+            slow.names.push((kind, after[..length].to_vec()));
+        }
+        slow.extensions.push(kind);
+        rest = &after[length..];
+    }
+    slow.bare |= !rest.is_empty() && slow.extensions.len() < EXTENSIONS_MAX;
+    Some(slow)
+}
+
+fn agree(body: &[u8]) -> Result<(), TestCaseError> {
+    let (ours, theirs) = (ClientHello::parse(Transport::Tls, body), slow(body));
+    prop_assert_eq!(ours.is_some(), theirs.is_some());
+    let (Some(ours), Some(theirs)) = (ours, theirs) else { return Ok(()) };
+    prop_assert_eq!(ours.legacy_version, theirs.version);
+    prop_assert_eq!(ours.ciphers.iter().collect::<Vec<_>>(), theirs.ciphers);
+    prop_assert_eq!(ours.extension_types().collect::<Vec<_>>(), theirs.extensions);
+    prop_assert_eq!(ours.bare, theirs.bare);
+    let first = |kind: u16| theirs.names.iter().find(|(k, _)| *k == kind).map(|(_, data)| data.as_slice());
+    prop_assert_eq!(ours.sni, first(SERVER_NAME).and_then(server_name));
+    prop_assert_eq!(ours.groups, first(GROUPS).map_or(Values::default(), Values::behind_length));
+    prop_assert_eq!(ours.alpn, first(ALPN).map_or(&[][..], |data| Values::behind_length(data).0));
+    prop_assert_eq!(ours.supported_versions.0, first(SUPPORTED_VERSIONS).map_or(&[][..], behind_byte));
+    let encrypted = first(ech::ECH).filter(|data| data.first() == Some(&0)).or(first(ech::ESNI));
+    prop_assert_eq!(ours.ech.is_some(), encrypted.is_some());
+    Ok(())
+}
+
+fn vector8(max: usize) -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..max).prop_map(|body| [&[body.len() as u8], &body[..]].concat())
+}
+
+fn any_extension() -> impl Strategy<Value = Vec<u8>> {
+    let kinds =
+        prop_oneof![Just(0u16), Just(0x0a), Just(0x0b), Just(0x0d), Just(0x10), Just(0x2b), Just(ech::ECH), Just(ech::ESNI), any::<u16>()];
+    (kinds, proptest::collection::vec(0u8..6, 0..30), any::<bool>()).prop_map(|(kind, data, lies)| {
+        let length = (data.len() as u16).wrapping_add(u16::from(lies && data.len() > 25));
+        [&kind.to_be_bytes()[..], &length.to_be_bytes(), &data].concat()
+    })
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let suites =
+        proptest::collection::vec(any::<[u8; 2]>(), 0..20).prop_map(|s| [&(s.len() as u16 * 2).to_be_bytes()[..], &s.concat()].concat());
+    let extensions = proptest::option::of(proptest::collection::vec(any_extension(), 0..12));
+    (any::<[u8; 2]>(), vector8(34), suites, vector8(3), extensions, vector8(4)).prop_map(
+        |(version, session, suites, methods, extensions, tail)| {
+            let extensions =
+                extensions.map_or(Vec::new(), |e| [&(e.concat().len() as u16).to_be_bytes()[..], &e.concat(), &tail[1..]].concat());
+            [&version[..], &[7; 32], &session, &suites, &methods, &extensions].concat()
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_tls_parser(body in body(), cut in 0usize..400) {
+        agree(&body)?;
+        agree(&body[..cut.min(body.len())])?;
+    }
+
+    #[test]
+    fn agrees_on_anything(body in proptest::collection::vec(0u8..40, 0..200)) {
+        agree(&body)?;
+    }
+}
+
+#[test]
+fn many_extensions_are_bounded() {
+    let extensions = [0x12, 0x34, 0, 0].repeat(EXTENSIONS_MAX + 1);
+    let length = (extensions.len() as u16).to_be_bytes();
+    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0], &length, &extensions].concat();
+    let hello = ClientHello::parse(Transport::Tls, &body).expect("a hello");
+    assert_eq!((hello.extension_types().count(), hello.bare), (EXTENSIONS_MAX, false));
+    assert!(agree(&body).is_ok());
+}
