@@ -4,8 +4,10 @@
 
 mod conversation;
 mod emit;
+mod glance;
 mod places;
 mod shed;
+mod sieve;
 mod tally;
 mod watch;
 
@@ -26,6 +28,7 @@ use crate::time::Timestamp;
 
 use conversation::{Fresh, Reading, is_nobodys};
 use emit::{Emitter, Place};
+use sieve::Sieve;
 
 pub use emit::RecordContext;
 pub use places::{Grain, Place as CoveragePlace, PlaceTally, Places};
@@ -59,6 +62,8 @@ pub struct Worker {
     keys: Keys,
     fragments: Fragments,
     watch: Arc<Watch>,
+    /// Watched addresses of IPv4.
+    watched: Sieve,
     presence: watch::PresenceThrottle,
     tally: Tally,
     shedding: Shedding,
@@ -95,6 +100,7 @@ impl Worker {
             keys: Keys::of(salt),
             fragments: Fragments::default(),
             watch: Arc::new(Watch::default()),
+            watched: Sieve::default(),
             presence: watch::PresenceThrottle::default(),
             tally: Tally::default(),
             shedding: Shedding::default(),
@@ -130,8 +136,9 @@ impl Worker {
         if self.lone.is_due(frame.ts) {
             self.lone.sweep(frame.ts);
         }
-        match decode::decode_common(frame) {
-            Some(packet) => self.packet(&packet, output),
+        match decode::glance(frame) {
+            Some(seen) if self.only_counts(frame, &seen) => {}
+            Some(seen) => self.packet(&seen.packet(frame), output),
             None => self.uncommon(frame, output),
         }
         self.expire(frame.ts, output);
@@ -171,6 +178,9 @@ impl Worker {
             }
         }
         let announced = watch.suffixes.len() != self.watch.suffixes.len();
+        if watch.addrs.len() != self.watch.addrs.len() || !fresh.is_empty() {
+            self.watched = Sieve::of(watch.addrs.iter().filter_map(|addr| if let IpAddr::V4(a) = addr { Some(a.to_bits()) } else { None }));
+        }
         if watch.macs != self.watch.macs {
             self.presence.look_for(&watch);
         }
@@ -338,7 +348,7 @@ impl Worker {
             self.settled.forget(hash);
             return false;
         }
-        self.tally.places.more(place, packet);
+        self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
         true
     }
 

@@ -16,66 +16,128 @@ const FRAGMENT: u16 = 0x3fff;
 /// Bytes of an Ethernet and an IPv4 header.
 const HEADERS: usize = 34;
 
-/// Decodes a frame if it is that simple.
+/// A packet as numbers that stay in registers: enough for whoever only has to count it.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance<'a> {
+    /// Source address.
+    pub src: u32,
+    /// Destination address.
+    pub dst: u32,
+    /// Source port.
+    pub sport: u16,
+    /// Destination port.
+    pub dport: u16,
+    /// TCP: what else its header says.
+    pub tcp: Option<TcpGlance>,
+    /// The data, without padding of the frame; cut when the frame was.
+    pub payload: &'a [u8],
+    /// Time to live.
+    pub ttl: u8,
+    /// The frame was cut by the snap length.
+    pub truncated: bool,
+    /// The sender's hardware address.
+    pub src_mac: Mac,
+    dst_mac: Mac,
+}
+
+/// Sequence numbers and flags (RFC 9293 section 3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct TcpGlance {
+    /// Sequence number of the first payload byte (of the SYN, where it is set).
+    pub seq: u32,
+    ack: u32,
+    /// SYN, ACK, FIN, RST.
+    pub flags: TcpFlags,
+}
+
+/// Looks at a frame if it is that simple.
 #[inline(always)]
-pub fn decode_common<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+pub fn glance<'a>(frame: &Frame<'a>) -> Option<Glance<'a>> {
     if frame.link_type != link::ETHERNET || frame.vlan.is_some() {
         return None;
     }
     let (header, behind) = frame.bytes.split_first_chunk::<HEADERS>()?;
-    let [d0, d1, d2, d3, d4, d5, m0, m1, m2, m3, m4, m5, e1, e0, ihl, _, t1, t0, _, _, f1, f0, ttl, protocol, _, _, ips @ ..] = header;
-    if [*e1, *e0, *ihl] != IPV4_PLAIN || u16::from_be_bytes([*f1, *f0]) & FRAGMENT != 0 {
+    let [d0, d1, d2, d3, d4, d5, m0, m1, m2, m3, m4, m5, e1, e0, ihl, _, t1, t0, _, _, f1, f0, ttl, protocol, _, _, ips @ ..] = *header;
+    if [e1, e0, ihl] != IPV4_PLAIN || u16::from_be_bytes([f1, f0]) & FRAGMENT != 0 {
         return None;
     }
-    let [s0, s1, s2, s3, r0, r1, r2, r3] = *ips;
+    let [s3, s2, s1, s0, r3, r2, r1, r0] = ips;
     // A length of 0 is that of an offloaded frame; what lies behind the length is padding of the frame.
-    let carried = match usize::from(u16::from_be_bytes([*t1, *t0])) {
+    let carried = match usize::from(u16::from_be_bytes([t1, t0])) {
         0 => behind,
         total => behind.get(..total.checked_sub(20)?).unwrap_or(behind),
     };
-    let truncated = is_cut(frame);
-    let payload = match *protocol {
-        tunnel::P_TCP => Payload::Tcp(tcp(carried, truncated)?),
-        tunnel::P_UDP => Payload::Udp(udp(carried)?),
+    let (ports, tcp, payload) = match protocol {
+        tunnel::P_TCP => {
+            let (ports, tcp, payload) = tcp(carried)?;
+            (ports, Some(tcp), payload)
+        }
+        tunnel::P_UDP => {
+            let (ports, payload) = udp(carried)?;
+            (ports, None, payload)
+        }
         _ => return None,
     };
-    let (src, dst) = (IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3)), IpAddr::V4(Ipv4Addr::new(r0, r1, r2, r3)));
-    Some(Packet {
-        ts: frame.ts,
-        interface: frame.interface,
-        wire_len: frame.wire_len,
-        truncated,
-        macs: Some(MacPair { src: Mac([*m0, *m1, *m2, *m3, *m4, *m5]), dst: Some(Mac([*d0, *d1, *d2, *d3, *d4, *d5])) }),
-        path: Path::default(),
-        body: Body::Ip(Ip { src, dst, ttl: *ttl, payload }),
+    Some(Glance {
+        src: u32::from_be_bytes([s3, s2, s1, s0]),
+        dst: u32::from_be_bytes([r3, r2, r1, r0]),
+        sport: ports.0,
+        dport: ports.1,
+        tcp,
+        payload,
+        ttl,
+        truncated: is_cut(frame),
+        src_mac: Mac([m0, m1, m2, m3, m4, m5]),
+        dst_mac: Mac([d0, d1, d2, d3, d4, d5]),
     })
 }
 
 /// RFC 9293 section 3.1.
 #[inline(always)]
-fn tcp(bytes: &[u8], cut: bool) -> Option<Tcp<'_>> {
+fn tcp(bytes: &[u8]) -> Option<((u16, u16), TcpGlance, &[u8])> {
     let ([p1, p0, q1, q0, s3, s2, s1, s0, a3, a2, a1, a0, offset, flags, ..], _) = bytes.split_first_chunk::<20>()?;
     let header = usize::from(offset >> 4) * 4;
     let payload = bytes.get(header..).filter(|_| header >= 20)?;
-    Some(Tcp {
-        sport: u16::from_be_bytes([*p1, *p0]),
-        dport: u16::from_be_bytes([*q1, *q0]),
+    let seen = TcpGlance {
         seq: u32::from_be_bytes([*s3, *s2, *s1, *s0]),
         ack: u32::from_be_bytes([*a3, *a2, *a1, *a0]),
         flags: TcpFlags { syn: flags & 2 != 0, ack: flags & 0x10 != 0, fin: flags & 1 != 0, rst: flags & 4 != 0 },
-        payload,
-        wire_len: u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(u32::from(cut)),
-    })
+    };
+    Some(((u16::from_be_bytes([*p1, *p0]), u16::from_be_bytes([*q1, *q0])), seen, payload))
 }
 
 /// RFC 768; not where a tunnel may be.
 #[inline(always)]
-fn udp(bytes: &[u8]) -> Option<Udp<'_>> {
+fn udp(bytes: &[u8]) -> Option<((u16, u16), &[u8])> {
     let ([p1, p0, q1, q0, l1, l0, _, _], rest) = bytes.split_first_chunk::<8>()?;
     let (sport, dport) = (u16::from_be_bytes([*p1, *p0]), u16::from_be_bytes([*q1, *q0]));
     let payload = match usize::from(u16::from_be_bytes([*l1, *l0])) {
         0 => rest,
         length => rest.get(..length.checked_sub(8)?).unwrap_or(rest),
     };
-    (!tunnel::may_be_over_udp(sport, dport, payload)).then_some(Udp { sport, dport, payload })
+    (!tunnel::may_be_over_udp(sport, dport, payload)).then_some(((sport, dport), payload))
+}
+
+impl<'a> Glance<'a> {
+    /// The same as a packet.
+    pub fn packet(&self, frame: &Frame<'a>) -> Packet<'a> {
+        let (sport, dport, payload) = (self.sport, self.dport, self.payload);
+        let payload = match self.tcp {
+            Some(TcpGlance { seq, ack, flags }) => {
+                let wire_len = u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(u32::from(self.truncated));
+                Payload::Tcp(Tcp { sport, dport, seq, ack, flags, payload, wire_len })
+            }
+            None => Payload::Udp(Udp { sport, dport, payload }),
+        };
+        let [src, dst] = [self.src, self.dst].map(|addr| IpAddr::V4(Ipv4Addr::from_bits(addr)));
+        Packet {
+            ts: frame.ts,
+            interface: frame.interface,
+            wire_len: frame.wire_len,
+            truncated: self.truncated,
+            macs: Some(MacPair { src: self.src_mac, dst: Some(self.dst_mac) }),
+            path: Path::default(),
+            body: Body::Ip(Ip { src, dst, ttl: self.ttl, payload }),
+        }
+    }
 }

@@ -33,7 +33,7 @@ use std::net::IpAddr;
 use crate::limits::DECODE_DEPTH_MAX;
 use crate::net::{Hop, Path};
 
-pub use common::decode_common;
+pub use common::{Glance, glance};
 pub use counts::{DecodeCounts, Malformed};
 pub use packet::{Body, Fragment, Frame, Ip, MacPair, Packet, Payload, Tcp, TcpFlags, Udp};
 

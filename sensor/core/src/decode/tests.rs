@@ -307,7 +307,7 @@ fn the_short_way_says_what_the_long_way_says() {
         bytes.truncate(bytes.len() - if cut { random() % 30 } else { 0 });
         let wire_len = if cut { 200 } else { bytes.len() as u32 };
         let frame = Frame { ts: Timestamp::ZERO, link_type: 1, interface: 0, bytes: &bytes, wire_len, vlan: None };
-        let Some(short) = decode_common(&frame) else { continue };
+        let Some(short) = glance(&frame).map(|seen| seen.packet(&frame)) else { continue };
         short_ways += 1;
         let mut counts = DecodeCounts::default();
         let long = decode(&frame, &mut counts);

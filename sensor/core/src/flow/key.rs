@@ -18,18 +18,47 @@ pub struct FlowKey {
     words: [u64; 2],
 }
 
+/// The key of an IPv4 packet as two numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    words: [u64; 2],
+    /// The sender is the lower end.
+    pub in_order: bool,
+}
+
+impl Words {
+    /// Of the packet from one address and port to another.
+    #[inline(always)]
+    pub fn new(src: (u32, u16), dst: (u32, u16), transport: Transport) -> Self {
+        let [one, two] = [src, dst].map(|(addr, port)| u64::from(addr) << 16 | u64::from(port));
+        let udp = if transport == Transport::Udp { UDP } else { 0 };
+        Words { words: [one.min(two), one.max(two) | udp], in_order: one <= two }
+    }
+
+    /// The hash of the key that these are the words of.
+    #[inline(always)]
+    pub fn hash(&self, keys: &Keys) -> u64 {
+        let [low, high] = self.words;
+        if high != 0 { keys.pair(low, high) } else { nowhere(keys) }
+    }
+}
+
+/// From nowhere to nowhere.
+#[cold]
+fn nowhere(keys: &Keys) -> u64 {
+    let end = Endpoint { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+    FlowKey::new(end, end, Transport::Tcp).long_hash(keys)
+}
+
 /// The bit of UDP beside an address and a port.
 const UDP: u64 = 1 << 63;
 
 impl FlowKey {
     /// The key of a packet from `src` to `dst`.
-    #[inline(always)]
     pub fn new(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
         let (IpAddr::V4(from), IpAddr::V4(to)) = (src.addr, dst.addr) else { return FlowKey::long(src, dst, transport) };
-        let word = |addr: Ipv4Addr, port: u16| u64::from(u32::from(addr)) << 16 | u64::from(port);
-        let (one, two) = (word(from, src.port), word(to, dst.port));
-        let udp = if transport == Transport::Udp { UDP } else { 0 };
-        FlowKey { ends: [src, dst], in_order: one <= two, transport, words: [one.min(two), one.max(two) | udp] }
+        let Words { words, in_order } = Words::new((u32::from(from), src.port), (u32::from(to), dst.port), transport);
+        FlowKey { ends: [src, dst], in_order, transport, words }
     }
 
     fn long(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {

@@ -118,6 +118,13 @@ impl Lone {
         (1..=LENGTH_MASK).contains(&u64::from(wire_len)) && !self.latest.exceeds(ts, SWEEP_EVERY)
     }
 
+    /// Whether the first packet of a flow may be there.
+    #[inline(always)]
+    pub fn may_have(&self, hash: u64) -> bool {
+        let (set, tag) = place_of(hash);
+        self.sets.get(set).is_some_and(|slots| slots.iter().any(|s| s.0 >> TIME_BITS == tag && !s.is_empty()))
+    }
+
     /// Takes the first packet of a flow out.
     #[inline]
     pub fn take(&mut self, hash: u64) -> Option<First> {

@@ -23,7 +23,7 @@ mod stream;
 mod table;
 
 pub use fragments::Fragments;
-pub use key::FlowKey;
+pub use key::{FlowKey, Words};
 pub use lone::{First, Lone};
 pub use settled::Settled;
 pub use stream::{Half, Segment};

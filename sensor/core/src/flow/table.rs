@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::index::Index;
-use super::key::FlowKey;
+use super::key::{FlowKey, Words};
 use crate::fold::Keys;
 use crate::net::{Endpoint, Mac, Path, Transport};
 use crate::time::Timestamp;
@@ -138,6 +138,12 @@ impl<S> FlowTable<S> {
             let slot = usize::try_from(at).ok().and_then(|i| self.slots.get(i)).and_then(Option::as_ref);
             slot.is_some_and(|s| key.is_of(s.flow.opener, s.flow.peer, s.flow.transport))
         })
+    }
+
+    /// Whether there may be a flow with this key. What is not there is told with certainty.
+    #[inline(always)]
+    pub fn may_have(&self, words: &Words) -> bool {
+        !self.is_empty() && self.index.find(words.hash(&self.keys), |_| true).is_some()
     }
 
     /// Finds the flow of a key that has a packet at `now`; it becomes one of the newest.

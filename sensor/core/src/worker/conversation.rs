@@ -112,6 +112,7 @@ impl Reading {
 }
 
 /// Whether nobody wants to see this first payload of a flow, whatever comes next.
+#[inline(always)]
 pub(super) fn is_nobodys(carrier: Carrier, ts: Timestamp, ends: (Endpoint, Endpoint), bytes: &[u8]) -> bool {
     let (src, dst) = ends;
     let at_start = carrier != Carrier::Tcp;
@@ -568,6 +569,7 @@ enum Asked {
     Nobody,
 }
 
+#[inline]
 fn ask(input: &Input<'_>) -> Asked {
     for def in dissect::candidates(input.carrier, (input.src.port, input.dst.port), input.bytes) {
         match (def.probe)(input) {

@@ -63,17 +63,22 @@ pub(super) fn client_is_opener(flow: &Flow<FlowState>) -> bool {
 }
 
 /// The same by what both ends are; `opened`: a SYN was seen.
-#[inline]
 pub(super) fn opener_asks(opener: Endpoint, peer: Endpoint, opened: bool, transport: Transport) -> bool {
+    opener_port_asks(opener.port, peer.port, opened, transport)
+}
+
+/// The same by the ports of both ends.
+#[inline]
+pub(super) fn opener_port_asks(opener: u16, peer: u16, opened: bool, transport: Transport) -> bool {
     if opened {
         return true;
     }
-    match (is_service(opener.port), is_service(peer.port)) {
+    match (is_service(opener), is_service(peer)) {
         (false, true) => true,
         (true, false) => false,
         // Nobody listens on a port that is known: whoever spoke first asks; in mid-stream servers listen on the lower port.
         _ if transport == Transport::Udp => true,
-        _ => opener.port >= peer.port,
+        _ => opener >= peer,
     }
 }
 

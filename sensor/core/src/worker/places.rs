@@ -2,7 +2,7 @@
 //! whoever knows segments makes them of places.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::coverage::Blind;
 use crate::decode::Packet;
@@ -196,9 +196,17 @@ impl Places {
     /// The number of a place.
     #[inline]
     pub(super) fn number(&mut self, interface: u16, path: &Path, addr: IpAddr) -> PlaceNumber {
-        let IpAddr::V4(v4) = addr else { return self.number_of(interface, path, addr) };
-        let Some(way) = self.way_of(interface, path) else { return self.number_of(interface, path, addr) };
-        let net = u32::from(v4).checked_shr(32 - u32::from(self.grain.v4.min(32))).unwrap_or(0);
+        match addr {
+            IpAddr::V4(v4) => self.number_v4(interface, path, v4.to_bits()),
+            IpAddr::V6(_) => self.number_of(interface, path, addr),
+        }
+    }
+
+    /// The number of the place of an IPv4 address.
+    #[inline]
+    pub(super) fn number_v4(&mut self, interface: u16, path: &Path, addr: u32) -> PlaceNumber {
+        let Some(way) = self.way_of(interface, path) else { return self.number_of(interface, path, Ipv4Addr::from_bits(addr).into()) };
+        let net = addr.checked_shr(32 - u32::from(self.grain.v4.min(32))).unwrap_or(0);
         let key = (way as u64) << 32 | u64::from(net);
         if let Some(number) = self.nets.get(&key) {
             return *number;
@@ -207,7 +215,7 @@ impl Places {
         if self.known.len() >= PLACES_MAX && self.nets.len() >= self.known.len() {
             return ELSEWHERE;
         }
-        let number = self.number_of(interface, path, addr);
+        let number = self.number_of(interface, path, Ipv4Addr::from_bits(addr).into());
         if number != ELSEWHERE {
             self.nets.insert(key, number);
         }
@@ -303,12 +311,12 @@ impl Places {
 
     /// Books one more packet of a flow that was booked. What another tap shows of it is not sent twice.
     #[inline]
-    pub(super) fn more(&mut self, number: PlaceNumber, packet: &Packet<'_>) {
+    pub(super) fn more(&mut self, number: PlaceNumber, interface: u16, wire_len: u32, truncated: bool) {
         let carried = self.carried(number);
-        let here = number == ELSEWHERE || carried.interface == packet.interface;
+        let here = number == ELSEWHERE || carried.interface == interface;
         carried.frames = carried.frames.saturating_add(1);
-        carried.bytes = carried.bytes.saturating_add(if here { u64::from(packet.wire_len) } else { 0 });
-        carried.truncated = carried.truncated.saturating_add(u64::from(packet.truncated));
+        carried.bytes = carried.bytes.saturating_add(if here { u64::from(wire_len) } else { 0 });
+        carried.truncated = carried.truncated.saturating_add(u64::from(truncated));
     }
 
     /// Books a packet that belongs to no flow and hides what it carries.

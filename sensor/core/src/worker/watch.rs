@@ -12,6 +12,7 @@ use crate::net::{Mac, Path};
 use crate::time::Timestamp;
 
 use super::emit;
+use super::sieve::Sieve;
 use super::{FlowState, Output};
 
 /// How often the presence of one device in one place is told.
@@ -81,10 +82,10 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 }
 
 /// Tells the presence of watched devices, each place at most once a minute.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct PresenceThrottle {
-    /// A bit for each hardware address that matters, by its last octets: most packets end here.
-    wanted: [u64; WANTED_WORDS],
+    /// Hardware addresses that matter, by their last octets: most packets end here.
+    wanted: Sieve,
     places: HashMap<(Mac, Path, IpAddr), Sighting, Folded>,
     /// Places told of each hardware address.
     told: HashMap<Mac, u16, Folded>,
@@ -98,38 +99,23 @@ struct Sighting {
     interface: u16,
 }
 
-impl Default for PresenceThrottle {
-    fn default() -> Self {
-        PresenceThrottle { wanted: [0; WANTED_WORDS], places: HashMap::default(), told: HashMap::default() }
-    }
-}
-
-/// Bits of the filter over hardware addresses: 64 cache lines.
-const WANTED_WORDS: usize = 512;
-
-/// The word and the bit of a hardware address.
-#[inline]
-fn bit_of(mac: Mac) -> (usize, u64) {
+/// The last octets of a hardware address.
+#[inline(always)]
+fn low32(mac: Mac) -> u32 {
     let [_, _, third, fourth, fifth, last] = mac.0;
-    let bit = (u32::from_be_bytes([third, fourth, fifth, last])).wrapping_mul(0x9e37_79b1) >> 17;
-    (usize::try_from(bit / 64).unwrap_or(0) % WANTED_WORDS, 1 << (bit % 64))
+    u32::from_be_bytes([third, fourth, fifth, last])
 }
 
 impl PresenceThrottle {
     /// Other hardware addresses matter from now on.
     pub(super) fn look_for(&mut self, watch: &Watch) {
-        self.wanted = [0; WANTED_WORDS];
-        for (word, bit) in watch.macs.iter().map(|mac| bit_of(*mac)) {
-            if let Some(word) = self.wanted.get_mut(word) {
-                *word |= bit;
-            }
-        }
+        self.wanted = Sieve::of(watch.macs.iter().map(|mac| low32(*mac)));
     }
 
-    #[inline]
-    fn may_want(&self, mac: Mac) -> bool {
-        let (word, bit) = bit_of(mac);
-        self.wanted.get(word).is_some_and(|word| word & bit != 0)
+    /// Whether the presence of this hardware address may matter.
+    #[inline(always)]
+    pub(super) fn may_want(&self, mac: Mac) -> bool {
+        self.wanted.may_have(low32(mac))
     }
 
     /// The statement to make about this packet's sender, if any.
