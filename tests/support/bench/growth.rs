@@ -17,7 +17,7 @@ use ringfence_core::policy::{Policy, SegmentClass, Selector};
 use ringfence_core::rules::RuleSet;
 use ringfence_core::worker::{Output, Worker};
 
-use super::program::thread_time;
+use super::program::{anonymous, thread_time};
 use crate::corpus::{self, Corpus};
 
 /// Packets between two judgements, as the hub makes them: half a second at 100,000 packets per second.
@@ -124,23 +124,39 @@ pub fn flows(counts: &[u64], packets: u64) -> Vec<(f64, f64)> {
     counts.iter().map(one).collect()
 }
 
+/// What so many names cost.
+#[derive(Clone, Copy, Debug)]
+pub struct NamesCost {
+    /// Name indicators beside the shipped ones.
+    pub count: usize,
+    /// ns per packet of handshakes.
+    pub nanos: f64,
+    /// Bytes for each name by the sizes of what holds them: its text and its share of the tables.
+    pub held: f64,
+    /// Bytes for each name by the process's anonymous memory (`RssAnon`) before and after; whole pages, so it says nothing of few names.
+    pub anonymous: f64,
+}
+
 /// ns per packet of handshakes over so many name indicators, and bytes of memory for each of them.
 ///
 /// # Panics
 /// When a hello is missing.
-pub fn names(counts: &[usize], handshakes: u64) -> Vec<(f64, f64, f64)> {
+pub fn names(counts: &[usize], handshakes: u64) -> Vec<NamesCost> {
     let frames = Frames::new(Corpus::Storm, handshakes);
     let shipped = shipped();
     let one = |count: &usize| {
+        let listed: Vec<String> = (0..*count).map(|i| format!("h{i}.zone{}.example.net", i % 997)).collect();
         let mut rules = (*shipped).clone();
-        let before = rules.held();
-        rules.add_work_services(&(0..*count).map(|i| format!("h{i}.zone{}.example.net", i % 997)).collect::<Vec<_>>());
-        let bytes = (rules.held() - before) as f64 / *count as f64;
+        let before = [rules.held() as u64, anonymous(std::process::id())];
+        rules.add_work_services(&listed);
+        let after = [rules.held() as u64, anonymous(std::process::id())];
+        let [held, anonymous] = [0, 1].map(|i| after[i].saturating_sub(before[i]) as f64 / *count as f64);
+        drop(listed);
         let mut sensor = Sensor::new(&Arc::new(rules), Policy::none());
         sensor.cost(&frames);
         let nanos = sensor.cost(&frames);
         assert!(sensor.worker.tally().dissected >= handshakes, "a hello is missing");
-        (*count as f64, nanos, bytes)
+        NamesCost { count: *count, nanos, held, anonymous }
     };
     counts.iter().map(one).collect()
 }
