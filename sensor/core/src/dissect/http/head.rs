@@ -67,10 +67,11 @@ pub(super) fn start(line: &[u8]) -> Option<Start<'_>> {
         let code = rest.split(|b| *b == b' ').nth(1).filter(|c| c.len() == 3)?;
         return Some(Start::Response(number(code).and_then(|n| u16::try_from(n).ok())?));
     }
-    let (method, rest) = line.split_at_checked(line.iter().position(|b| *b == b' ')?)?;
+    let space = line.iter().take(METHOD_BYTES_MAX + 1).position(|b| *b == b' ')?;
+    let (method, rest) = line.split_at_checked(space).filter(|(method, _)| is_method(method))?;
     let version = rest.windows(7).rposition(|w| w == b"HTTP/1.")?;
     let target = rest.get(..version)?.strip_suffix(b" ")?.trim_ascii();
-    (is_method(method) && !target.is_empty()).then_some(Start::Request { method, target })
+    (!target.is_empty()).then_some(Start::Request { method, target })
 }
 
 /// Whether the bytes are a token as methods are: upper-case letters, `-` and `_`.
@@ -88,6 +89,7 @@ pub(super) const METHOD_BYTES_MAX: usize = 24;
 
 /// Reads a head, whole or cut.
 pub(super) fn parse(bytes: &[u8]) -> Option<Head<'_>> {
+    bytes.first().filter(|first| is_method_byte(**first))?;
     let mut lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let start = start(lines.next()?)?;
     let mut head = Head { start, host: None, user_agent: None, upgrade: None, length: None, chunked: false, ambiguous: false };
