@@ -79,7 +79,10 @@ struct Quic {
     keys: Vec<(Cid, Keys)>,
     /// The direction in which client Initials opened.
     client: Option<Direction>,
-    crypto: Option<Assembler>,
+    /// CRYPTO bytes that wait for others; most hellos are whole at once and leave nothing.
+    crypto: Option<Box<Assembler>>,
+    /// CRYPTO bytes before this offset were read.
+    read_to: u64,
     opened: u16,
     tried: u16,
     hellos: u8,
@@ -91,7 +94,7 @@ struct Quic {
 impl Dissector for Quic {
     fn held(&self) -> usize {
         let keys = self.keys.capacity() * size_of::<(Cid, Keys)>();
-        keys + self.crypto.as_ref().map_or(0, Assembler::held)
+        keys + self.crypto.as_ref().map_or(0, |window| size_of::<Assembler>() + window.held())
     }
 
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
@@ -154,7 +157,7 @@ impl Quic {
             plain = made.as_ref().and_then(|(_, keys)| keys.open(header, packet, &mut room));
             if let Some(made) = made.filter(|_| plain.is_some() || self.keys.is_empty()) {
                 if plain.is_some() {
-                    self.crypto = None;
+                    (self.crypto, self.read_to) = (None, 0);
                 }
                 // Most connections need one set.
                 self.keys.reserve_exact(1);
@@ -187,7 +190,8 @@ impl Quic {
         let (offset, rest) = varint(bytes)?;
         let (length, rest) = varint(rest)?;
         let (data, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-        let window = self.crypto.get_or_insert_with(|| Assembler::new(0, QUIC_CRYPTO_MAX, QUIC_RANGES_MAX));
+        let fresh = || Box::new(Assembler::new(self.read_to, QUIC_CRYPTO_MAX, QUIC_RANGES_MAX));
+        let window = self.crypto.get_or_insert_with(fresh);
         let inserted = window.insert(offset, data);
         if inserted.beyond || inserted.scattered {
             sink.limit(Limit::QuicCrypto);
@@ -198,6 +202,10 @@ impl Quic {
                 emit_next(hello, &mut self.ech, sink);
             }
             window.consume(length);
+        }
+        if window.is_empty() {
+            self.read_to = window.start();
+            self.crypto = None;
         }
         Some(rest)
     }

@@ -84,6 +84,10 @@ fn crypto_frames_in_any_order_and_with_lies() {
     assert_eq!(sink.0, 1);
     quic.frames(&piece(0, 10), &mut sink);
     assert_eq!(sink.0, 1, "a retransmission is not another hello");
+    assert_eq!(quic.held(), 0, "what was read is not kept");
+    let second = [&[6, u8::try_from(hello.len()).expect("short"), u8::try_from(hello.len()).expect("short")][..], &hello].concat();
+    quic.frames(&second, &mut sink);
+    assert_eq!(sink.0, 2, "a second hello (RFC 8446 section 4.1.4) goes on where the first ended");
     let far = [&[6][..], &[0xff; 8], &[2, 1, 2]].concat();
     quic.frames(&far, &mut sink);
     assert_eq!(sink.1, [Limit::QuicCrypto]);
