@@ -13,6 +13,7 @@ mod names;
 mod prefixes;
 mod scale;
 mod set;
+mod texts;
 
 pub use check::{Coverage, TestFailure};
 pub use file::{Pattern, Rule, RuleFile};

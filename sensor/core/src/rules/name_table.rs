@@ -135,9 +135,10 @@ impl Table {
     fn file(&mut self, at: u32) -> Option<u32> {
         let texts = Arc::clone(&self.texts);
         let name = texts.name(at)?;
+        let shape = Shape::of(name);
         let mut state = self.hash.build_hasher();
-        labels(Shape::of(name).place()).for_each(|(label, _)| state.write(label.as_bytes()));
-        let hash = state.finish();
+        labels(shape.place()).for_each(|(label, _)| state.write(label.as_bytes()));
+        let hash = if matches!(shape, Shape::Star(..)) { one_label_before(state) } else { state.finish() };
         let (index, known) = self.cluster(hash).find(|(_, slot)| slot.is_none_or(|known| texts.name(known) == Some(name)))?;
         *self.slots.get_mut(index)? = u64::from(at) << 32 | hash & 0xffff_ffff;
         known
@@ -173,16 +174,25 @@ impl Table {
         }
         let mut best: Option<u32> = None;
         let mut state: FoldHasher = self.hash.build_hasher();
+        let parent = name.split_once('.').map(|(_, parent)| parent.len());
         // From the shortest end to the longest: every label is hashed once, and the last that matches is the longest.
         for (label, rest) in labels(name) {
             state.write(label.as_bytes());
-            let alike = self.cluster(state.finish()).filter_map(|(_, slot)| slot);
+            let stars = (parent == Some(rest.len())).then(|| one_label_before(state));
+            let alike =
+                [Some(state.finish()), stars].into_iter().flatten().flat_map(|hash| self.cluster(hash)).filter_map(|(_, slot)| slot);
             let fits = alike.filter_map(|at| Some((Shape::of(self.texts.name(at)?).fit(name, rest)?, std::cmp::Reverse(at))));
             best = fits.max().map(|(_, at)| at.0).or(best);
         }
         let at = best?;
         Some((self.texts.owner(at)?, Shape::of(self.texts.name(at)?).labels()))
     }
+}
+
+/// Where wildcards before a name are filed: not under the name itself, so that of a name with many labels they are tried once only.
+fn one_label_before(mut state: FoldHasher) -> u64 {
+    state.write_u8(b'*');
+    state.finish()
 }
 
 /// The labels of a name from the right, each with the end of the name that begins with it.

@@ -12,6 +12,7 @@ use super::indicator::{Effect, Indicator, IndicatorId, Maturity, Surface, Teache
 use super::name_table::NameTexts;
 use super::names::Names;
 use super::prefixes::Prefixes;
+use super::texts::Texts;
 
 /// The server's address of a flow on which something else matched: context for readers, never evidence by itself.
 pub static SERVER: Field = Field {
@@ -30,14 +31,6 @@ const WORK_SERVICE: &str = "site.work-service";
 
 /// Wildcards below one name.
 const STARS_MAX: usize = 32;
-
-/// Text patterns of one field.
-#[derive(Clone, Debug, Default)]
-struct Texts {
-    is: HashMap<Box<str>, Vec<IndicatorId>, Folded>,
-    prefix: Vec<(Box<str>, IndicatorId)>,
-    contains: Vec<(Box<str>, Vec<Box<str>>, IndicatorId)>,
-}
 
 /// Indicators, compiled.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +82,11 @@ impl RuleSet {
                 }
             }
         }
+        for (field, texts) in &mut set.texts {
+            if let (false, Some(rule)) = (texts.settle(), rules.first()) {
+                problem(&rule.indicator, format!("the texts for `{field}` are too many"), "use fewer `contains`".into(), diagnostics);
+            }
+        }
         if rules.iter().any(|r| r.fields.is_empty() && !r.names.is_empty()) {
             set.wanted.extend(fields.iter().filter(|f| f.kind == FieldKind::Name).map(|f| f.name));
         }
@@ -135,9 +133,9 @@ impl RuleSet {
             self.fingerprints |= field.kind == FieldKind::Hash;
             let texts = self.texts.entry(field.name).or_default();
             match pattern {
-                Pattern::Is(text) => texts.is.entry(text.clone()).or_default().push(id),
-                Pattern::Prefix(text) => texts.prefix.push((text.clone(), id)),
-                Pattern::Contains(text, without) => texts.contains.push((text.clone(), without.clone(), id)),
+                Pattern::Is(text) => texts.is(text, id),
+                Pattern::Prefix(text) => texts.prefix(text, id),
+                Pattern::Contains(text, without) => texts.contains(text, without, id),
                 Pattern::Cidr(prefix) => displaced = displaced.or(self.prefixes.entry(field.name).or_default().add(*prefix, id)),
             }
         }
@@ -244,13 +242,9 @@ impl RuleSet {
     }
 
     fn text(&self, field: &Field, bytes: &[u8], hit: &mut dyn FnMut(IndicatorId)) {
-        let Some(texts) = self.texts.get(field.name) else { return };
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            texts.is.get(text).into_iter().flatten().for_each(|id| hit(*id));
+        if let Some(texts) = self.texts.get(field.name) {
+            texts.find(bytes, hit);
         }
-        texts.prefix.iter().filter(|(p, _)| bytes.starts_with(p.as_bytes())).for_each(|(_, id)| hit(*id));
-        let holds = |needle: &str| !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
-        texts.contains.iter().filter(|(c, without, _)| holds(c) && !without.iter().any(|w| holds(w))).for_each(|(_, _, id)| hit(*id));
     }
 }
 
