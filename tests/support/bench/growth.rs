@@ -13,7 +13,7 @@ use ringfence_core::decode::Frame;
 use ringfence_core::evidence::Evidence;
 use ringfence_core::identity::Identity;
 use ringfence_core::ledger::{Escalation, Ledger, Stage};
-use ringfence_core::limits::FLOW_IDLE;
+use ringfence_core::limits::{FLOW_IDLE, FLOWS_MAX};
 use ringfence_core::net::Prefix;
 use ringfence_core::policy::{Policy, SegmentClass, Selector};
 use ringfence_core::rules::RuleSet;
@@ -228,10 +228,14 @@ pub fn segments(counts: &[u32], handshakes: u64) -> Vec<(f64, f64)> {
 pub fn findings(counts: &[u64], packets: u64) -> Vec<(f64, f64)> {
     let rules = shipped();
     let quiet = Frames::of_flows(20_000, packets);
+    let crowd = Frames::of_flows(2 * FLOWS_MAX as u64, 4 * FLOWS_MAX as u64);
     let one = |count: &u64| {
         let mut sensor = Sensor::new(&rules, Policy::none());
+        // Each finding has a flow, which lives for a quarter of an hour. Lest this be a curve of flows, every table has once been full,
+        // whether by flows of findings or of others, and is empty when it begins.
+        sensor.read(&crowd);
+        sensor.fall_silent();
         sensor.read(&Frames::new(Corpus::Clients, *count));
-        // Else the curve would be that of flows: each finding has one, which lives for a quarter of an hour.
         sensor.fall_silent();
         sensor.cost(&quiet);
         let nanos = sensor.cost(&quiet);
