@@ -221,11 +221,22 @@ pub fn segments(counts: &[u32], handshakes: u64) -> Vec<(f64, f64)> {
     counts.iter().map(one).collect()
 }
 
-/// ns per packet of segments in mid-stream while so many findings are open, whose flows have ended.
+/// What open findings cost.
+#[derive(Clone, Copy, Debug)]
+pub struct FindingsCost {
+    /// Findings that are open.
+    pub count: u64,
+    /// ns per packet of segments in mid-stream.
+    pub nanos: f64,
+    /// Milliseconds of one judgement after a device with a finding has used the app once more. It is made beside the packet path.
+    pub judgement_millis: f64,
+}
+
+/// ns per packet of segments in mid-stream while so many findings are open, whose flows have ended; and what a judgement takes.
 ///
 /// # Panics
 /// When there are not so many findings.
-pub fn findings(counts: &[u64], packets: u64) -> Vec<(f64, f64)> {
+pub fn findings(counts: &[u64], packets: u64) -> Vec<FindingsCost> {
     let rules = shipped();
     let quiet = Frames::of_flows(20_000, packets);
     let crowd = Frames::of_flows(2 * FLOWS_MAX as u64, 4 * FLOWS_MAX as u64);
@@ -240,7 +251,10 @@ pub fn findings(counts: &[u64], packets: u64) -> Vec<(f64, f64)> {
         sensor.cost(&quiet);
         let nanos = sensor.cost(&quiet);
         assert!(sensor.open() >= *count, "{} findings are open, where there are {count}", sensor.open());
-        (*count as f64, nanos)
+        sensor.read(&Frames::new(Corpus::Clients, 1));
+        let before = thread_time();
+        sensor.judge();
+        FindingsCost { count: *count, nanos, judgement_millis: (thread_time() - before).as_secs_f64() * 1e3 }
     };
     counts.iter().map(one).collect()
 }

@@ -104,7 +104,12 @@ fn grow(words: &Words) -> Result<(), String> {
     }
     if words.wants("findings") {
         let counts: &[u64] = if part > 1 { &[0, 1_000, 10_000] } else { &[0, 1_000, 10_000, 100_000] };
-        pictures.push(("findings", "Cost by open findings", "findings", curve("bulk", growth::findings(counts, 2_000_000 / part))));
+        let costs = growth::findings(counts, 2_000_000 / part);
+        for cost in &costs {
+            println!("{} open findings: a judgement takes {:.1} ms", cost.count, cost.judgement_millis);
+        }
+        let points = costs.iter().map(|cost| (cost.count as f64, cost.nanos)).collect();
+        pictures.push(("findings", "Cost by open findings", "findings", curve("bulk", points)));
     }
     if words.wants("workers") {
         println!("two workers: {:.2} times one", growth::two_workers(80_000 / part));

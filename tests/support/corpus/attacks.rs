@@ -42,8 +42,10 @@ const ATTACKS: [(&str, Make); 13] = [
     ("flows that share a set of the lone table", |f| colliding(f, shares_a_set)),
 ];
 
-/// Attacks on rules that are as dear as a rule file may make them.
-const RULED: [(&str, Make, fn() -> String); 2] =
+/// An attack, and a rule file that makes it as dear as rules may.
+type Ruled = (&'static str, Make, fn() -> String);
+
+const RULED: [Ruled; 2] =
     [("names that all wildcards nearly match", nearly, wildcards), ("user agents that many rules search", agents, needles)];
 
 /// Every attack.
@@ -56,13 +58,13 @@ pub fn all() -> Vec<Attack> {
     plain.chain(ruled).collect()
 }
 
-/// Two packets each of flows: first such that meet nowhere by design, then such that meet in an index of flows whose keys are those
-/// of number 1, which nobody uses.
+/// Two packets each of flows that meet in an index whose keys somebody guessed: once for keys of one number, once for those of another.
+/// An index with either keys has a long search for the one lot and a short one for the other.
 ///
 /// # Panics
 /// Never: memory takes every byte.
 pub fn guessed_keys() -> [Vec<u8>; 2] {
-    [capture(neighbours), capture(|f| colliding(f, meets))]
+    [capture(|f| colliding(f, meets::<1>)), capture(|f| colliding(f, meets::<2>))]
 }
 
 fn capture(make: Make) -> Vec<u8> {
@@ -215,8 +217,8 @@ fn shares_a_set(key: &FlowKey) -> bool {
 }
 
 /// Whether a flow has the first of 4,096 places in an index whose keys somebody guessed.
-fn meets(key: &FlowKey) -> bool {
-    (key.hash(&Keys::of(1)) >> 32).is_multiple_of(4_096)
+fn meets<const NUMBER: u64>(key: &FlowKey) -> bool {
+    (key.hash(&Keys::of(NUMBER)) >> 32).is_multiple_of(4_096)
 }
 
 /// Two packets each of flows that `meet`.
