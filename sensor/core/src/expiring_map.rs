@@ -67,6 +67,11 @@ impl<K: Eq + Hash + Clone, V> ExpiringMap<K, V> {
         Some(value)
     }
 
+    /// When the entry was touched that was touched longest ago.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.order.first_key_value().map(|(_, (touched, _))| *touched)
+    }
+
     /// Takes out the entry that was touched longest ago, if that was more than `idle` before `now`.
     pub fn pop_idle(&mut self, now: Timestamp) -> Option<(K, V)> {
         let (_, (touched, _)) = self.order.first_key_value()?;

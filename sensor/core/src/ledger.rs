@@ -2,6 +2,8 @@
 //!
 //! A pure state machine: what the correlator states goes in, what changed comes out. It must not know how a finding came about.
 
+mod alarms;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use crate::finding::Finding;
 use crate::limits::{FINDINGS_MAX, Limit, LimitCounts};
 use crate::policy::Verdict;
 use crate::time::Timestamp;
+
+use alarms::Alarms;
 
 /// Where a finding stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +97,26 @@ pub struct Tracked {
     pub escalated: Option<(Timestamp, Urgency)>,
 }
 
+impl Tracked {
+    /// Somebody has to act on it, and nobody does; that was not told yet.
+    fn awaits_care(&self) -> bool {
+        let acts = self.stage == Stage::Open && self.finding.verdict <= Verdict::Unapproved && self.acknowledged.is_none();
+        acts && self.escalated.is_none()
+    }
+
+    /// Why it is urgent now, or when it may be, if nothing changes.
+    fn urgency(&self, now: Timestamp, rules: &Escalation) -> Result<Urgency, Option<Timestamp>> {
+        if rules.reopened > 0 && self.reopened >= rules.reopened {
+            return Ok(Urgency::Recurring);
+        }
+        if rules.unattended.is_zero() {
+            return Err(None);
+        }
+        let since = self.opened.max(self.reopened_at.unwrap_or(self.opened));
+        if now.since(since) >= rules.unattended { Ok(Urgency::Unattended) } else { Err(Some(since.after(rules.unattended))) }
+    }
+}
+
 /// Somebody takes care of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledgement {
@@ -140,19 +164,26 @@ pub struct Escalation {
 pub struct Ledger {
     entries: BTreeMap<String, Tracked>,
     limits: LimitCounts,
+    /// When an open finding may have been quiet for long enough, and what that was when the alarms were set.
+    quiet: (Alarms, Option<Duration>),
+    /// When an open finding may have become urgent.
+    urgent: (Alarms, Option<Escalation>),
 }
 
 impl Ledger {
     /// A ledger with what an earlier run left.
     pub fn restore(kept: impl IntoIterator<Item = Tracked>) -> Self {
+        // The first question sets the alarms.
         let entries = kept.into_iter().map(|t| (t.finding.id.clone(), t)).collect();
-        Ledger { entries, limits: LimitCounts::default() }
+        Ledger { entries, ..Ledger::default() }
     }
 
     /// Takes back a finding that an earlier run, or an earlier time, left.
     pub fn recall(&mut self, kept: Tracked) {
         self.make_room();
-        self.entries.insert(kept.finding.id.clone(), kept);
+        let id = kept.finding.id.clone();
+        self.entries.insert(id.clone(), kept);
+        self.look_at(&id);
     }
 
     /// Takes what the correlator states now about some findings; says what happened to which.
@@ -163,6 +194,22 @@ impl Ledger {
     }
 
     fn take(&mut self, now: Timestamp, finding: Finding) -> Option<(Event, String)> {
+        let (seen, before) = (finding.last_seen, self.entries.get(&finding.id).map(|known| known.finding.last_seen));
+        let told = self.enter(now, finding)?;
+        // A mere update puts the end off: the alarm that is set comes early enough.
+        if told.0 != Event::Updated || before.is_some_and(|before| seen < before) {
+            self.look_at(&told.1);
+        }
+        Some(told)
+    }
+
+    /// Looks at a finding when it is asked next what is due.
+    fn look_at(&mut self, id: &str) {
+        self.quiet.0.set(id, Timestamp::ZERO);
+        self.urgent.0.set(id, Timestamp::ZERO);
+    }
+
+    fn enter(&mut self, now: Timestamp, finding: Finding) -> Option<(Event, String)> {
         let id = finding.id.clone();
         let Some(known) = self.entries.get_mut(&id) else {
             self.make_room();
@@ -207,35 +254,48 @@ impl Ledger {
     fn supersede(&mut self, now: Timestamp, id: &str) -> Option<(Event, String)> {
         let entry = self.entries.get_mut(id).filter(|e| e.stage != Stage::Superseded)?;
         (entry.stage, entry.changed) = (Stage::Superseded, now);
+        self.quiet.0.clear(id);
+        self.urgent.0.clear(id);
         Some((Event::Superseded, id.to_string()))
     }
 
-    /// Resolves what has been quiet for `quiet`.
+    /// Resolves what has been quiet for `quiet`. Its cost grows with what is due, not with what is open.
     pub fn expire(&mut self, now: Timestamp, quiet: Duration) -> Vec<(Event, String)> {
-        let open = self.entries.values_mut().filter(|e| e.stage == Stage::Open && now.since(e.finding.last_seen) >= quiet);
-        open.map(|entry| {
+        if self.quiet.1.replace(quiet) != Some(quiet) {
+            self.entries.keys().for_each(|id| self.quiet.0.set(id, Timestamp::ZERO));
+        }
+        let mut events = Vec::new();
+        for id in self.quiet.0.due(now) {
+            let Some(entry) = self.entries.get_mut(&*id).filter(|e| e.stage == Stage::Open) else { continue };
+            if now.since(entry.finding.last_seen) < quiet {
+                self.quiet.0.set(&id, entry.finding.last_seen.after(quiet));
+                continue;
+            }
             (entry.stage, entry.changed, entry.escalated) = (Stage::Resolved, now, None);
-            (Event::Resolved, entry.finding.id.clone())
-        })
-        .collect()
+            self.urgent.0.clear(&id);
+            events.push((Event::Resolved, id.to_string()));
+        }
+        events
     }
 
-    /// Marks what is open and urgent, once.
+    /// Marks what is open and urgent, once. Its cost grows with what is due, not with what is open.
     pub fn escalate(&mut self, now: Timestamp, rules: &Escalation) -> Vec<(Event, String)> {
-        let urgent = |e: &Tracked| {
-            let acts = e.stage == Stage::Open && e.finding.verdict <= Verdict::Unapproved && e.acknowledged.is_none();
-            let recurring = rules.reopened > 0 && e.reopened >= rules.reopened;
-            let since = e.opened.max(e.reopened_at.unwrap_or(e.opened));
-            let unattended = !rules.unattended.is_zero() && now.since(since) >= rules.unattended;
-            let why = if recurring { Some(Urgency::Recurring) } else { unattended.then_some(Urgency::Unattended) };
-            why.filter(|_| acts && e.escalated.is_none())
-        };
-        let open = self.entries.values_mut().filter_map(|e| urgent(e).map(|why| (e, why)));
-        open.map(|(entry, why)| {
-            entry.escalated = Some((now, why));
-            (Event::Escalated, entry.finding.id.clone())
-        })
-        .collect()
+        if self.urgent.1.replace(*rules) != Some(*rules) {
+            self.entries.keys().for_each(|id| self.urgent.0.set(id, Timestamp::ZERO));
+        }
+        let mut events = Vec::new();
+        for id in self.urgent.0.due(now) {
+            let Some(entry) = self.entries.get_mut(&*id).filter(|e| e.awaits_care()) else { continue };
+            match entry.urgency(now, rules) {
+                Ok(why) => {
+                    entry.escalated = Some((now, why));
+                    events.push((Event::Escalated, id.to_string()));
+                }
+                Err(Some(later)) => self.urgent.0.set(&id, later),
+                Err(None) => {}
+            }
+        }
+        events
     }
 
     /// Notes that somebody takes care of a finding; it is urgent no more.
@@ -249,6 +309,8 @@ impl Ledger {
     /// Forgets a finding.
     pub fn remove(&mut self, id: &str) {
         self.entries.remove(id);
+        self.quiet.0.clear(id);
+        self.urgent.0.clear(id);
     }
 
     /// A finding.
@@ -274,13 +336,15 @@ impl Ledger {
         self.limits.add(Limit::Findings);
         let oldest = self.entries.values().min_by_key(|e| (e.stage == Stage::Open, e.changed)).map(|e| e.finding.id.clone());
         if let Some(id) = oldest {
-            self.entries.remove(&id);
+            self.remove(&id);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::finding::DeviceFacts;
     use crate::policy::Level;
@@ -330,5 +394,66 @@ mod tests {
         let mut never = Ledger::default();
         never.state(at(0), vec![finding(Verdict::Violation, at(0))], &[]);
         assert_eq!(names(never.escalate(at(999), &Escalation { unattended: Duration::ZERO, reopened: 0 })), Vec::<&str>::new());
+    }
+
+    /// What a look at every finding says is due.
+    fn naive(ledger: &Ledger, now: Timestamp, quiet: Duration, rules: &Escalation) -> (Vec<String>, Vec<String>) {
+        let ids = |is: &dyn Fn(&Tracked) -> bool| ledger.iter().filter(|t| is(t)).map(|t| t.finding.id.clone()).collect::<Vec<_>>();
+        let quiet = ids(&|t| t.stage == Stage::Open && now.since(t.finding.last_seen) >= quiet);
+        let urgent = ids(&|t| {
+            let acts = t.stage == Stage::Open && t.finding.verdict <= Verdict::Unapproved && t.acknowledged.is_none();
+            let since = t.opened.max(t.reopened_at.unwrap_or(t.opened));
+            let unattended = !rules.unattended.is_zero() && now.since(since) >= rules.unattended;
+            acts && t.escalated.is_none() && (unattended || rules.reopened > 0 && t.reopened >= rules.reopened)
+        });
+        (quiet, urgent)
+    }
+
+    fn ids(events: Vec<(Event, String)>) -> Vec<String> {
+        events.into_iter().map(|(_, id)| id).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_is_what_a_look_at_everything_finds(
+            steps in proptest::collection::vec((0u8..10, 0u8..6, 0u32..40, proptest::bool::ANY), 1..80),
+        ) {
+            let mut ledger = Ledger::default();
+            let mut now = at(0);
+            for (what, who, hours, odd) in steps {
+                let id = format!("rf-{who}");
+                let device = DeviceFacts { id: "dev-1".into(), key: "mac:02:00:5e:10:00:01".into(), ..DeviceFacts::default() };
+                let verdict = [Verdict::Violation, Verdict::Unapproved, Verdict::Waived][usize::from(who + what) % 3];
+                // Some are stated late, some with a time that lies before what was said.
+                let last_seen = if odd { now.before(HOUR * hours) } else { now };
+                let stated = Finding { verdict, level: Level::Confirmed, last_seen, ..Finding::blank(&id, device) };
+                match what {
+                    0..=3 => drop(ledger.state(now, vec![stated], &[])),
+                    4 => drop(ledger.state(now, Vec::new(), std::slice::from_ref(&id))),
+                    5 => ledger.acknowledge(now, &id, "jana", "on it"),
+                    6 => ledger.remove(&id),
+                    7 => {
+                        let kept: Vec<Tracked> = ledger.iter().cloned().collect();
+                        ledger = Ledger::restore(kept);
+                    }
+                    8 => kept_again(&mut ledger, &id),
+                    _ => now = now.after(HOUR * hours),
+                }
+                let (quiet, rules) = if odd { (HOUR * 20, RULES) } else { (HOUR * 30, Escalation { unattended: HOUR * 9, reopened: 1 }) };
+                let (due, _) = naive(&ledger, now, quiet, &rules);
+                prop_assert_eq!(ids(ledger.expire(now, quiet)), due);
+                let (_, urgent) = naive(&ledger, now, quiet, &rules);
+                prop_assert_eq!(ids(ledger.escalate(now, &rules)), urgent);
+                let open = ledger.iter().filter(|t| t.stage == Stage::Open).count();
+                prop_assert!(ledger.quiet.0.len() == open && ledger.urgent.0.len() <= open, "alarms of what is gone");
+            }
+        }
+    }
+
+    /// A finding that is fetched from the store again.
+    fn kept_again(ledger: &mut Ledger, id: &str) {
+        if let Some(kept) = ledger.get(id).cloned() {
+            ledger.recall(kept);
+        }
     }
 }

@@ -28,6 +28,7 @@ use crate::time::Timestamp;
 
 use conversation::{Fresh, Reading, is_nobodys};
 use emit::{Emitter, Place};
+use glance::Looked;
 use sieve::Sieve;
 
 pub use emit::RecordContext;
@@ -137,8 +138,10 @@ impl Worker {
             self.lone.sweep(frame.ts);
         }
         match decode::glance(frame) {
-            Some(seen) if self.only_counts(frame, &seen) => {}
-            Some(seen) => self.packet(&seen.packet(frame), output),
+            Some(seen) => match self.only_counts(frame, &seen) {
+                Looked::Counted => {}
+                looked => self.packet(&seen.packet(frame), looked, output),
+            },
             None => self.uncommon(frame, output),
         }
         self.expire(frame.ts, output);
@@ -149,7 +152,7 @@ impl Worker {
         let packet = decode::decode(frame, &mut counts);
         self.tally.decoded(&counts);
         if let Some(packet) = packet {
-            self.packet(&packet, output);
+            self.packet(&packet, Looked::Not, output);
         }
     }
 
@@ -233,15 +236,15 @@ impl Worker {
         }
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, output: &mut dyn Output) {
+    fn packet(&mut self, packet: &Packet<'_>, looked: Looked, output: &mut dyn Output) {
         match &packet.body {
             Body::Arp(bytes) => self.message(packet, Carrier::Arp, NO_ENDS, bytes, output),
-            Body::Ip(ip) => self.ip(packet, ip, output),
+            Body::Ip(ip) => self.ip(packet, ip, looked, output),
             Body::Other => {}
         }
     }
 
-    fn ip(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, output: &mut dyn Output) {
+    fn ip(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, looked: Looked, output: &mut dyn Output) {
         if let Some(presence) = self.presence.see(packet, ip.src, &self.watch) {
             output.evidence(presence);
         }
@@ -251,8 +254,8 @@ impl Worker {
             return self.tally.shed(step);
         }
         match &ip.payload {
-            Payload::Tcp(tcp) => self.tcp(packet, ip, tcp, output),
-            Payload::Udp(udp) => self.udp(packet, ip, udp, output),
+            Payload::Tcp(tcp) => self.tcp(packet, ip, tcp, looked, output),
+            Payload::Udp(udp) => self.udp(packet, ip, udp, looked, output),
             Payload::Icmp6(bytes) => self.message(packet, Carrier::Icmp6, (ip.src, ip.dst), bytes, output),
             Payload::Fragment(fragment) => {
                 let whole = self.fragments.push(packet.ts, ip.src, ip.dst, fragment);
@@ -261,7 +264,7 @@ impl Worker {
                     let inner = decode::decode_reassembled(packet, ip.src, ip.dst, protocol, &bytes, &mut counts);
                     self.tally.decoded(&counts);
                     if let Some(inner) = inner {
-                        self.packet(&inner, output);
+                        self.packet(&inner, Looked::Not, output);
                     }
                 }
             }
@@ -289,14 +292,11 @@ impl Worker {
         emitter.message(place, &input);
     }
 
-    fn tcp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, tcp: &Tcp<'_>, output: &mut dyn Output) {
+    fn tcp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, tcp: &Tcp<'_>, looked: Looked, output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
         let key = FlowKey::new(src, dst, Transport::Tcp);
         let opens = tcp.flags.syn && !tcp.flags.ack;
-        let hash = key.hash(&self.keys);
-        if self.counted(hash, packet, opens) {
-            return;
-        }
+        let Some(hash) = self.live(&key, packet, opens, looked) else { return };
         let cut = tcp.wire_len as usize > tcp.payload.len();
         let other = |f: &mut Flow<FlowState>| opens && f.state.restarts(f.opener == src, tcp.seq);
         let Some(at) = self.known(&key, packet.ts, other, output).or_else(|| {
@@ -317,13 +317,10 @@ impl Worker {
         self.settle(at, hash, packet.ts);
     }
 
-    fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, output: &mut dyn Output) {
+    fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, looked: Looked, output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
         let key = FlowKey::new(src, dst, Transport::Udp);
-        let hash = key.hash(&self.keys);
-        if self.counted(hash, packet, false) {
-            return;
-        }
+        let Some(hash) = self.live(&key, packet, false, looked) else { return };
         let Some(at) = self.known(&key, packet.ts, |_| false, output).or_else(|| {
             let lone = !udp.payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, (src, dst), udp.payload);
             self.begin(&key, hash, packet, (src, dst), lone.then_some((0, false)), false, output)
@@ -340,16 +337,21 @@ impl Worker {
         self.settle(at, hash, packet.ts);
     }
 
-    /// Counts a packet of a flow that is done with; `false` when it is not one, or opens another flow.
+    /// The hash of a key whose flow is live or begins here; `None` when the flow is done with, and its packet counted.
     #[inline]
-    fn counted(&mut self, hash: u64, packet: &Packet<'_>, opens: bool) -> bool {
-        let Some(place) = self.settled.touch(hash, packet.ts) else { return false };
-        if opens {
-            self.settled.forget(hash);
-            return false;
+    fn live(&mut self, key: &FlowKey, packet: &Packet<'_>, opens: bool, looked: Looked) -> Option<u64> {
+        if let Looked::Live(hash) = looked {
+            return Some(hash);
         }
-        self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
-        true
+        let hash = key.hash(&self.keys);
+        if let Some(place) = self.settled.touch(hash, packet.ts) {
+            if !opens {
+                self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
+                return None;
+            }
+            self.settled.forget(hash);
+        }
+        Some(hash)
     }
 
     /// Lets go of a flow of which nothing more is wanted but that its packets be counted.

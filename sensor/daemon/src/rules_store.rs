@@ -26,8 +26,6 @@ pub struct RulesStore {
     pub set: Arc<RuleSet>,
     /// Names the content: the same text gives the same version.
     pub version: String,
-    /// Every file that was read.
-    pub files: Vec<RuleFile>,
     /// Problems that are no errors.
     pub warnings: Diagnostics,
 }
@@ -65,7 +63,7 @@ impl RulesStore {
         let digest: String = hash.finish().as_ref().iter().take(6).map(|b| format!("{b:02x}")).collect();
         let count = set.rules().count();
         let version = format!("{digest} ({count} indicators in {} files)", texts.len());
-        Ok(RulesStore { set: Arc::new(set), version, files: layers.into_iter().flatten().collect(), warnings: diagnostics })
+        Ok(RulesStore { set: Arc::new(set), version, warnings: diagnostics })
     }
 }
 

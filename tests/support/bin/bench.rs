@@ -92,8 +92,11 @@ fn grow(words: &Words) -> Result<(), String> {
     }
     if words.wants("names") {
         let names = growth::names(&[10, 1_000, 100_000, 1_000_000], 40_000 / part);
-        names.iter().for_each(|(n, _, bytes)| println!("{n} names: {bytes:.0} bytes each"));
-        pictures.push(("names", "Cost by name indicators", "names", curve("handshakes", names.iter().map(|p| (p.0, p.1)).collect())));
+        for cost in &names {
+            println!("{} names: {:.0} bytes each by size, {:.0} by RssAnon", cost.count, cost.held, cost.anonymous);
+        }
+        let points = names.iter().map(|cost| (cost.count as f64, cost.nanos)).collect();
+        pictures.push(("names", "Cost by name indicators", "names", curve("handshakes", points)));
     }
     if words.wants("segments") {
         let points = growth::segments(&[1, 10, 100, 1_000], 40_000 / part);
@@ -101,7 +104,12 @@ fn grow(words: &Words) -> Result<(), String> {
     }
     if words.wants("findings") {
         let counts: &[u64] = if part > 1 { &[0, 1_000, 10_000] } else { &[0, 1_000, 10_000, 100_000] };
-        pictures.push(("findings", "Cost by open findings", "findings", curve("bulk", growth::findings(counts, 2_000_000 / part))));
+        let costs = growth::findings(counts, 2_000_000 / part);
+        for cost in &costs {
+            println!("{} open findings: a judgement takes {:.1} ms", cost.count, cost.judgement_millis);
+        }
+        let points = costs.iter().map(|cost| (cost.count as f64, cost.nanos)).collect();
+        pictures.push(("findings", "Cost by open findings", "findings", curve("bulk", points)));
     }
     if words.wants("workers") {
         println!("two workers: {:.2} times one", growth::two_workers(80_000 / part));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::evidence::FlowId;
+use crate::fold::Folded;
 use crate::identity::DeviceId;
 use crate::net::Mac;
 use crate::policy::SegmentId;
@@ -21,8 +22,10 @@ pub(super) struct Group {
     pub(super) flows: Vec<FlowId>,
     /// Where its mere presence was told.
     pub(super) places: BTreeMap<SegmentId, Span>,
-    pub(super) touched: bool,
 }
+
+/// Handles that were asked for, and which are the same device as far as is known now. An answer costs a dozen look-ups.
+type Known = HashMap<DeviceId, DeviceId, Folded>;
 
 /// What has changed since the last report.
 #[derive(Clone, Debug, Default)]
@@ -68,14 +71,16 @@ impl Correlator {
             return report;
         }
         self.identify_contacts();
-        let groups = self.groups();
+        let mut known = Known::default();
+        let touched = (!self.touched.all).then(|| self.touched_devices(&mut known));
+        let groups = self.gather(&mut known, |device| touched.as_ref().is_none_or(|t| t.contains(&device)));
         let mut stated = Vec::new();
-        for (device, group) in groups.iter().filter(|(_, g)| g.touched) {
+        for (device, group) in &groups {
             let before = report.findings.len();
             self.judge_group(*device, group, &mut report);
             stated.extend(report.findings.iter().skip(before).map(|f| (f.id.clone(), *device)));
         }
-        report.withdrawn = self.withdraw(&groups, stated);
+        report.withdrawn = self.withdraw(&groups, &mut known, stated);
         // Live flows may state such an id again.
         let renamed = std::mem::take(&mut self.renamed);
         report.withdrawn.extend(renamed.into_iter().filter(|id| !report.findings.iter().any(|f| f.id == *id)));
@@ -89,31 +94,44 @@ impl Correlator {
 
     /// Every device with its flows. Which handles are one device is asked anew each time, for that may have become clearer.
     pub(super) fn groups(&self) -> BTreeMap<DeviceId, Group> {
-        let mut canonical: HashMap<DeviceId, DeviceId> = HashMap::new();
-        let mut resolve = |handle: DeviceId| *canonical.entry(handle).or_insert_with(|| self.identity.canonical(handle));
+        self.gather(&mut Known::default(), |_| true)
+    }
+
+    fn canonical(&self, known: &mut Known, handle: DeviceId) -> DeviceId {
+        *known.entry(handle).or_insert_with(|| self.identity.canonical(handle))
+    }
+
+    /// The devices about which something has changed.
+    fn touched_devices(&self, known: &mut Known) -> HashSet<DeviceId> {
+        let flows = self.flows.values().filter(|flow| self.touched.has(flow)).filter_map(|flow| flow.device);
+        flows.chain(self.touched.present.iter().copied()).map(|handle| self.canonical(known, handle)).collect()
+    }
+
+    /// The devices that are wanted, with their flows and places.
+    fn gather(&self, known: &mut Known, wanted: impl Fn(DeviceId) -> bool) -> BTreeMap<DeviceId, Group> {
         let mut groups: BTreeMap<DeviceId, Group> = BTreeMap::new();
         for (id, flow) in &self.flows {
-            let Some(device) = flow.device.map(&mut resolve) else { continue };
-            let group = groups.entry(device).or_default();
-            group.flows.push(*id);
-            group.touched |= self.touched.has(flow);
+            let device = flow.device.map(|handle| self.canonical(known, handle));
+            if let Some(device) = device.filter(|device| wanted(*device)) {
+                groups.entry(device).or_default().flows.push(*id);
+            }
         }
         for ((handle, segment), (first, last)) in &self.presence {
-            let group = groups.entry(resolve(*handle)).or_default();
-            let span = group.places.entry(*segment).or_insert((*first, *last));
-            *span = (span.0.min(*first), span.1.max(*last));
-            group.touched |= self.touched.all || self.touched.present.contains(handle);
+            let device = self.canonical(known, *handle);
+            if wanted(device) {
+                let span = groups.entry(device).or_default().places.entry(*segment).or_insert((*first, *last));
+                *span = (span.0.min(*first), span.1.max(*last));
+            }
         }
         groups
     }
 
     /// Findings that were stated before of devices that were judged now, and are not stated any more: their device has become another
     /// one, or policy names another line.
-    fn withdraw(&mut self, groups: &BTreeMap<DeviceId, Group>, stated: Vec<(String, DeviceId)>) -> Vec<String> {
+    fn withdraw(&mut self, judged: &BTreeMap<DeviceId, Group>, known: &mut Known, stated: Vec<(String, DeviceId)>) -> Vec<String> {
         let now: BTreeSet<&str> = stated.iter().map(|(id, _)| &**id).collect();
-        let identity = &self.identity;
-        let judged = |handle: &DeviceId| groups.get(&identity.canonical(*handle)).is_some_and(|g| g.touched);
-        let old = self.stated.iter().filter(|(id, handle)| !now.contains(&***id) && judged(handle));
+        let mut was_judged = |handle: DeviceId| judged.contains_key(&self.canonical(known, handle));
+        let old = self.stated.iter().filter(|(id, handle)| was_judged(**handle) && !now.contains(&***id));
         let gone: Vec<String> = old.map(|(id, _)| id.clone()).filter(|id| self.past.get(id).is_none()).collect();
         gone.iter().for_each(|id| {
             self.stated.remove(id);

@@ -41,6 +41,8 @@ struct Partial {
 #[derive(Debug)]
 pub struct Fragments {
     partial: ExpiringMap<Key, Partial>,
+    /// No datagram was touched before this.
+    quiet_since: Timestamp,
     held: usize,
     lost: u64,
     /// Datagrams that left because there was no room.
@@ -49,7 +51,7 @@ pub struct Fragments {
 
 impl Default for Fragments {
     fn default() -> Self {
-        Fragments { partial: ExpiringMap::new(FRAGMENTS_MAX, FRAGMENT_IDLE), held: 0, lost: 0, crowded_out: 0 }
+        Fragments { partial: ExpiringMap::new(FRAGMENTS_MAX, FRAGMENT_IDLE), quiet_since: Timestamp::MAX, held: 0, lost: 0, crowded_out: 0 }
     }
 }
 
@@ -62,6 +64,7 @@ impl Fragments {
             self.lost += 1;
             return None;
         }
+        self.quiet_since = self.quiet_since.min(now);
         if self.partial.peek(&key).is_none() {
             let fresh = Partial { window: Assembler::new(0, DATAGRAM_MAX, RANGES_MAX), protocol: None, length: None, refused: false };
             if let Some((_, old)) = self.partial.insert(key, fresh, now) {
@@ -96,12 +99,18 @@ impl Fragments {
     /// Forgets datagrams that waited too long; how many were lost since the last call.
     #[inline]
     pub fn expire(&mut self, now: Timestamp) -> u64 {
-        if self.partial.is_empty() && self.lost == 0 {
+        if self.lost == 0 && !now.exceeds(self.quiet_since, FRAGMENT_IDLE) {
             return 0;
         }
+        self.forget_idle(now)
+    }
+
+    #[cold]
+    fn forget_idle(&mut self, now: Timestamp) -> u64 {
         while let Some((_, old)) = self.partial.pop_idle(now) {
             self.give_up(&old);
         }
+        self.quiet_since = self.partial.oldest().unwrap_or(Timestamp::MAX);
         std::mem::take(&mut self.lost)
     }
 

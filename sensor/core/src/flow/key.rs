@@ -85,6 +85,23 @@ impl FlowKey {
         self.transport == transport && ((*first == a && *second == b) || (*first == b && *second == a))
     }
 
+    /// Whether these words say all: an IPv4 key.
+    #[inline(always)]
+    pub(super) fn is_short(&self) -> bool {
+        self.words != [0; 2]
+    }
+
+    /// Whether a key with these words may be the same.
+    #[inline(always)]
+    pub(super) fn has(&self, words: &[u64; 2]) -> bool {
+        self.words == *words
+    }
+
+    /// Address and port of both ends with the transport; zeros for IPv6.
+    pub(super) fn words(&self) -> [u64; 2] {
+        self.words
+    }
+
     /// Its hash under the keys of a table.
     #[inline(always)]
     pub fn hash(&self, keys: &Keys) -> u64 {

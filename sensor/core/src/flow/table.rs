@@ -58,6 +58,7 @@ struct Slot<S> {
     /// When it last moved up.
     moved: Timestamp,
     hash: u64,
+    words: [u64; 2],
     flow: Flow<S>,
 }
 
@@ -136,7 +137,7 @@ impl<S> FlowTable<S> {
     fn find(&self, key: &FlowKey, hash: u64) -> Option<u32> {
         self.index.find(hash, |at| {
             let slot = usize::try_from(at).ok().and_then(|i| self.slots.get(i)).and_then(Option::as_ref);
-            slot.is_some_and(|s| key.is_of(s.flow.opener, s.flow.peer, s.flow.transport))
+            slot.is_some_and(|s| key.has(&s.words) && (key.is_short() || key.is_of(s.flow.opener, s.flow.peer, s.flow.transport)))
         })
     }
 
@@ -175,7 +176,7 @@ impl<S> FlowTable<S> {
         let evicted = if replaced.is_none() && self.len() >= self.capacity { self.pop_oldest() } else { replaced };
         let (hash, ends) = (key.hash(&self.keys), [flow.opener.addr, flow.peer.addr].map(short));
         self.quiet_since = self.quiet_since.min(flow.last);
-        let slot = Some(Slot { newer: NIL, older: NIL, moved: flow.last, hash, flow });
+        let slot = Some(Slot { newer: NIL, older: NIL, moved: flow.last, hash, words: key.words(), flow });
         let at = match self.free.pop() {
             Some(at) => at,
             None => u32::try_from(self.slots.len()).unwrap_or(NIL),

@@ -1,18 +1,19 @@
 //! One rule file: text in, rules and every problem out.
 
+use std::collections::HashSet;
+
 use crate::diagnostic::{Diagnostics, Document, Item, Node, Section, nearest};
 use crate::field::{Family, Field, FieldKind};
 use crate::net::Prefix;
 
 use super::indicator::{Effect, Indicator, Maturity, Surface, Teaches};
-use super::names;
+use super::name_list::NameList;
+use super::name_pattern;
 use super::scale::{Confidence, WEB_CLIENT, weights};
 
-/// A pattern on one kind of field.
+/// A pattern on one kind of field other than host names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pattern {
-    /// A host name pattern: exact, `.suffix`, `*label`.
-    Name(Box<str>),
     /// The whole text, token or fingerprint.
     Is(Box<str>),
     /// The text begins so.
@@ -23,17 +24,6 @@ pub enum Pattern {
     Cidr(Prefix),
 }
 
-impl Pattern {
-    /// Bytes of memory beside its own size.
-    pub(super) fn held(&self) -> usize {
-        match self {
-            Pattern::Name(text) | Pattern::Is(text) | Pattern::Prefix(text) => text.len(),
-            Pattern::Contains(text, without) => text.len() + without.iter().map(|w| w.len() + size_of::<Box<str>>()).sum::<usize>(),
-            Pattern::Cidr(_) => 0,
-        }
-    }
-}
-
 /// An indicator, its patterns, and the tests beside it.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -41,7 +31,9 @@ pub struct Rule {
     pub indicator: Indicator,
     /// Fields that it looks at; empty for every host name field.
     pub fields: Vec<&'static Field>,
-    /// What it looks for.
+    /// Host name patterns that it looks for: exact, `.suffix`, `*label`.
+    pub names: NameList,
+    /// What else it looks for.
     pub patterns: Vec<Pattern>,
     /// Values that must hit it.
     pub hits: Vec<Box<str>>,
@@ -137,23 +129,31 @@ impl<'d> Reader<'d> {
         if listed.is_empty() {
             section.missing("names");
         }
-        for item in listed {
-            let pattern = Pattern::Name(item.value.into());
-            match names::validate(item.value) {
-                Ok(()) if rule.patterns.contains(&pattern) => {
-                    self.doc.error(&item, format!("`{}` stands here twice", item.value), Some("remove one of them".into()));
-                }
-                Ok(()) => {
-                    self.doubt_star(&item);
-                    rule.patterns.push(pattern);
-                }
-                Err(bad) => self.doc.error(&item, format!("`{}` {}", item.value.escape_debug(), bad.what), Some(bad.help)),
-            }
-        }
+        rule.names = self.patterns(&listed);
         rule.fields = self.name_fields(&section);
         self.check_web_client(&section, &rule.indicator);
         section.finish();
-        (!rule.patterns.is_empty()).then_some(rule)
+        (!rule.names.is_empty()).then_some(rule)
+    }
+
+    /// The names of a list that are well formed.
+    fn patterns(&self, listed: &[Item<&'d str>]) -> NameList {
+        let mut known: HashSet<&str> = HashSet::new();
+        let good = |item: &&Item<&'d str>| match name_pattern::validate(item.value) {
+            Ok(()) if !known.insert(item.value) => {
+                self.doc.error(item, format!("`{}` stands here twice", item.value), Some("remove one of them".into()));
+                false
+            }
+            Ok(()) => {
+                self.doubt_star(item);
+                true
+            }
+            Err(bad) => {
+                self.doc.error(item, format!("`{}` {}", item.value.escape_debug(), bad.what), Some(bad.help));
+                false
+            }
+        };
+        listed.iter().filter(good).map(|item| item.value).collect()
     }
 
     /// `*.example.org` is one label more than `example.org`, which is seldom what was meant.
@@ -337,7 +337,16 @@ impl<'d> Reader<'d> {
             file: self.file.into(),
             line: self.doc.line_of(section.span.start),
         };
-        Some(Rule { indicator, fields: Vec::new(), patterns: Vec::new(), hits: listed("hits"), misses: listed("misses"), site: false })
+        let names = NameList::default();
+        Some(Rule {
+            indicator,
+            fields: Vec::new(),
+            names,
+            patterns: Vec::new(),
+            hits: listed("hits"),
+            misses: listed("misses"),
+            site: false,
+        })
     }
 
     fn weights(&self, section: &Section<'d>, confidence: Option<Confidence>, class: &str, effect: Effect) -> (f64, f64) {

@@ -6,13 +6,18 @@
 mod check;
 mod file;
 mod indicator;
+mod name_list;
+mod name_pattern;
+mod name_table;
 mod names;
 mod prefixes;
 mod scale;
 mod set;
+mod texts;
 
 pub use check::{Coverage, TestFailure};
 pub use file::{Pattern, Rule, RuleFile};
 pub use indicator::{Effect, Indicator, IndicatorId, Maturity, Region, Surface, Teaches};
+pub use name_list::NameList;
 pub use names::{LOCAL_SUFFIXES, Names};
 pub use set::{RuleSet, SERVER};

@@ -1,6 +1,7 @@
 //! A rule set: every indicator of every file, compiled for matching.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Problem, Severity, nearest};
 use crate::field::{Family, Field, FieldKind, Value};
@@ -8,8 +9,10 @@ use crate::fold::Folded;
 
 use super::file::{Pattern, Rule, RuleFile};
 use super::indicator::{Effect, Indicator, IndicatorId, Maturity, Surface, Teaches};
+use super::name_table::NameTexts;
 use super::names::Names;
 use super::prefixes::Prefixes;
+use super::texts::Texts;
 
 /// The server's address of a flow on which something else matched: context for readers, never evidence by itself.
 pub static SERVER: Field = Field {
@@ -29,25 +32,18 @@ const WORK_SERVICE: &str = "site.work-service";
 /// Wildcards below one name.
 const STARS_MAX: usize = 32;
 
-/// Text patterns of one field.
-#[derive(Clone, Debug, Default)]
-struct Texts {
-    is: HashMap<Box<str>, Vec<IndicatorId>, Folded>,
-    prefix: Vec<(Box<str>, IndicatorId)>,
-    contains: Vec<(Box<str>, Vec<Box<str>>, IndicatorId)>,
-}
-
 /// Indicators, compiled.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
-    rules: Vec<Rule>,
+    rules: Arc<Vec<Rule>>,
+    /// The text of every name, once.
+    name_texts: Arc<NameTexts>,
     /// Names that every host name field is held against, unless a rule names its fields.
     names: Names,
-    names_of: BTreeMap<&'static str, Names>,
-    texts: BTreeMap<&'static str, Texts>,
-    prefixes: BTreeMap<&'static str, Prefixes>,
-    /// By the address of the field: there is one of each.
-    wanted: HashSet<usize, Folded>,
+    names_of: BTreeMap<FieldAt, Names>,
+    texts: BTreeMap<FieldAt, Texts>,
+    prefixes: BTreeMap<FieldAt, Prefixes>,
+    wanted: HashSet<FieldAt, Folded>,
     fingerprints: bool,
 }
 
@@ -65,7 +61,7 @@ impl RuleSet {
     pub fn over(self, previous: &RuleSet, fields: &[&'static Field]) -> RuleSet {
         let mut seats: Vec<Rule> = previous.rules.iter().map(Rule::gone).collect();
         let at: HashMap<Box<str>, usize> = seats.iter().enumerate().map(|(i, rule)| (rule.indicator.id.clone(), i)).collect();
-        for rule in self.rules {
+        for rule in Arc::unwrap_or_clone(self.rules) {
             match at.get(&rule.indicator.id).and_then(|i| seats.get_mut(*i)) {
                 Some(seat) => *seat = rule,
                 None => seats.push(rule),
@@ -76,43 +72,73 @@ impl RuleSet {
 
     fn compiled(rules: Vec<Rule>, fields: &[&'static Field], diagnostics: &mut Diagnostics) -> RuleSet {
         let mut set = RuleSet::default();
-        // A site's patterns come last, wherever its rules stand: they displace the shipped ones.
-        let (site, shipped): (Vec<_>, Vec<_>) = rules.iter().enumerate().partition(|(_, rule)| rule.site);
-        for (i, rule) in shipped.into_iter().chain(site) {
+        for i in filing_order(&rules) {
+            let rule = &rules[i];
             let id = IndicatorId(u32::try_from(i).unwrap_or(u32::MAX));
             for pattern in &rule.patterns {
                 if let Some(old) = set.compile(rule, pattern, id) {
-                    shadowed(&rules[old.0 as usize], rule, pattern, diagnostics);
+                    let text = if let Pattern::Cidr(prefix) = pattern { prefix.to_string() } else { format!("{pattern:?}") };
+                    shadowed(&rules[old.0 as usize], rule, &text, diagnostics);
                 }
             }
         }
-        if !set.names_everywhere_empty(&rules) {
+        for field in fields {
+            let settled = set.texts.get_mut(&address(field)).is_none_or(Texts::settle);
+            if let (false, Some(rule)) = (settled, rules.first()) {
+                let field = field.name;
+                problem(&rule.indicator, format!("the texts for `{field}` are too many"), "use fewer `contains`".into(), diagnostics);
+            }
+        }
+        if rules.iter().any(|r| r.fields.is_empty() && !r.names.is_empty()) {
             set.wanted.extend(fields.iter().filter(|f| f.kind == FieldKind::Name).map(|f| address(f)));
         }
-        set.rules = rules;
+        set.rules = Arc::new(rules);
+        set.file_names(diagnostics);
         set
     }
 
-    fn names_everywhere_empty(&self, rules: &[Rule]) -> bool {
-        !rules.iter().any(|r| r.fields.is_empty())
+    /// Packs the names of all rules into one text, and files them anew.
+    fn file_names(&mut self, diagnostics: &mut Diagnostics) {
+        let order: Vec<usize> = filing_order(&self.rules).into_iter().filter(|i| !self.rules[*i].names.is_empty()).collect();
+        let lists = order.iter().map(|i| (IndicatorId(u32::try_from(*i).unwrap_or(u32::MAX)), &self.rules[*i].names));
+        let (texts, parts) = NameTexts::pack(lists);
+        let rules = Arc::make_mut(&mut self.rules);
+        for (id, part) in parts {
+            rules[id.0 as usize].names = part;
+        }
+        self.name_texts = Arc::new(texts);
+        let listed: Vec<&Rule> = order.iter().map(|i| &self.rules[*i]).collect();
+        let everywhere = listed.iter().filter(|r| r.fields.is_empty()).map(|r| &r.names);
+        let mut displaced = self.names.file(&self.name_texts, everywhere);
+        let special: HashSet<FieldAt> = listed.iter().flat_map(|r| &r.fields).map(|f| address(f)).collect();
+        for field in special {
+            self.wanted.insert(field);
+            let names = listed.iter().filter(|r| r.fields.iter().any(|f| address(f) == field)).map(|r| &r.names);
+            displaced.extend(self.names_of.entry(field).or_default().file(&self.name_texts, names));
+        }
+        displaced.sort_unstable();
+        displaced.dedup();
+        let rule = |at: u32| self.name_texts.owner(at).and_then(|id| self.rules.get(id.0 as usize));
+        for (first, second) in displaced {
+            let (Some(old), Some(new), Some(name)) = (rule(first), rule(second), self.name_texts.name(second)) else { continue };
+            if old.indicator.id != new.indicator.id {
+                shadowed(old, new, name, diagnostics);
+            }
+        }
     }
 
     /// Files one pattern; the indicator that it displaces, if any.
     fn compile(&mut self, rule: &Rule, pattern: &Pattern, id: IndicatorId) -> Option<IndicatorId> {
-        if let (Pattern::Name(name), []) = (pattern, &rule.fields[..]) {
-            return self.names.add(name, id).filter(|old| *old != id);
-        }
         let mut displaced = None;
         for field in &rule.fields {
             self.wanted.insert(address(field));
             self.fingerprints |= field.kind == FieldKind::Hash;
-            let texts = self.texts.entry(field.name).or_default();
+            let texts = self.texts.entry(address(field)).or_default();
             match pattern {
-                Pattern::Name(name) => displaced = displaced.or(self.names_of.entry(field.name).or_default().add(name, id)),
-                Pattern::Is(text) => texts.is.entry(text.clone()).or_default().push(id),
-                Pattern::Prefix(text) => texts.prefix.push((text.clone(), id)),
-                Pattern::Contains(text, without) => texts.contains.push((text.clone(), without.clone(), id)),
-                Pattern::Cidr(prefix) => displaced = displaced.or(self.prefixes.entry(field.name).or_default().add(*prefix, id)),
+                Pattern::Is(text) => texts.is(text, id),
+                Pattern::Prefix(text) => texts.prefix(text, id),
+                Pattern::Contains(text, without) => texts.contains(text, without, id),
+                Pattern::Cidr(prefix) => displaced = displaced.or(self.prefixes.entry(address(field)).or_default().add(*prefix, id)),
             }
         }
         displaced.filter(|old| *old != id)
@@ -134,7 +160,7 @@ impl RuleSet {
     /// Every rule.
     pub fn rules(&self) -> impl Iterator<Item = (IndicatorId, &Rule)> {
         let all = self.rules.iter().enumerate().map(|(i, r)| (IndicatorId(i as u32), r));
-        all.filter(|(_, r)| !r.patterns.is_empty())
+        all.filter(|(_, r)| !r.is_gone())
     }
 
     /// Whether any rule looks at a field.
@@ -151,24 +177,23 @@ impl RuleSet {
     /// Adds the organisation's work services: names that are no sign of an app, but tell which device does the organisation's work.
     pub fn add_work_services(&mut self, names: &[String]) {
         let seat = self.rules.iter().position(|r| &*r.indicator.id == WORK_SERVICE).unwrap_or(self.rules.len());
-        let id = IndicatorId(u32::try_from(seat).unwrap_or(u32::MAX));
         let indicator =
             Indicator { id: WORK_SERVICE.into(), effect: Effect::WorkService, class: "work-service".into(), ..unknown().clone() };
-        for name in names {
-            self.names.add(name, id);
-        }
-        let patterns = names.iter().map(|n| Pattern::Name(n.as_str().into())).collect();
-        let rule = Rule { indicator, fields: Vec::new(), patterns, hits: Vec::new(), misses: Vec::new(), site: true };
-        match self.rules.get_mut(seat) {
+        let names = names.iter().map(String::as_str).collect();
+        let rule = Rule { indicator, fields: Vec::new(), names, patterns: Vec::new(), hits: Vec::new(), misses: Vec::new(), site: true };
+        let rules = Arc::make_mut(&mut self.rules);
+        match rules.get_mut(seat) {
             Some(gone) => *gone = rule,
-            None => self.rules.push(rule),
+            None => rules.push(rule),
         }
+        // Nobody is told: the organisation may call a shipped name its own.
+        self.file_names(&mut Diagnostics::default());
     }
 
-    /// Bytes of memory that the name patterns take.
+    /// Bytes of memory that the name patterns take: their text and their tables.
     pub fn held(&self) -> usize {
-        let patterns = self.rules.iter().flat_map(|r| &r.patterns).map(|p| size_of::<Pattern>() + p.held()).sum::<usize>();
-        patterns + self.names.held() + self.names_of.values().map(Names::held).sum::<usize>()
+        let owners = size_of_val(&*self.name_texts.owners);
+        self.name_texts.bytes.len() + owners + self.names.held() + self.names_of.values().map(Names::held).sum::<usize>()
     }
 
     /// Strips one more local search suffix from names.
@@ -186,14 +211,14 @@ impl RuleSet {
     pub fn matches(&self, field: &'static Field, value: Value<'_>, hit: &mut dyn FnMut(IndicatorId)) {
         match value {
             Value::Text(bytes) if field.kind == FieldKind::Name => {
-                let special = self.names_of.get(field.name).and_then(|n| n.find(bytes));
+                let special = self.names_of.get(&address(field)).and_then(|n| n.find(bytes));
                 special.or_else(|| self.names.find(bytes)).into_iter().for_each(hit);
             }
             Value::Text(bytes) => self.text(field, bytes, hit),
             Value::Token(word) => self.text(field, word.as_bytes(), hit),
             Value::Number(n) => self.text(field, n.to_string().as_bytes(), hit),
             Value::Address(addr) => {
-                self.prefixes.get(field.name).and_then(|p| p.find(addr)).into_iter().for_each(hit);
+                self.prefixes.get(&address(field)).and_then(|p| p.find(addr)).into_iter().for_each(hit);
             }
             Value::List(items) => items.iter().for_each(|item| match field.kind {
                 FieldKind::Name => self.matches(field, Value::Text(item), hit),
@@ -219,20 +244,18 @@ impl RuleSet {
         Value::Text(bytes.get(start..end).unwrap_or(bytes))
     }
 
-    fn text(&self, field: &Field, bytes: &[u8], hit: &mut dyn FnMut(IndicatorId)) {
-        let Some(texts) = self.texts.get(field.name) else { return };
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            texts.is.get(text).into_iter().flatten().for_each(|id| hit(*id));
+    fn text(&self, field: &'static Field, bytes: &[u8], hit: &mut dyn FnMut(IndicatorId)) {
+        if let Some(texts) = self.texts.get(&address(field)) {
+            texts.find(bytes, hit);
         }
-        texts.prefix.iter().filter(|(p, _)| bytes.starts_with(p.as_bytes())).for_each(|(_, id)| hit(*id));
-        let holds = |needle: &str| !needle.is_empty() && bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
-        texts.contains.iter().filter(|(c, without, _)| holds(c) && !without.iter().any(|w| holds(w))).for_each(|(_, _, id)| hit(*id));
     }
 }
 
-/// Where a field is declared, as a number.
+/// Where a field is declared: there is one of each, and a number is found faster than a name.
+type FieldAt = usize;
+
 #[inline]
-fn address(field: &'static Field) -> usize {
+fn address(field: &'static Field) -> FieldAt {
     std::ptr::from_ref(field).addr()
 }
 
@@ -240,8 +263,22 @@ impl Rule {
     /// What stays of a rule that is gone: its number.
     fn gone(&self) -> Rule {
         let indicator = Indicator { effect: Effect::Context, ..self.indicator.clone() };
-        Rule { indicator, fields: Vec::new(), patterns: Vec::new(), hits: Vec::new(), misses: Vec::new(), site: self.site }
+        let (fields, names, patterns, hits, misses) = Default::default();
+        Rule { indicator, fields, names, patterns, hits, misses, site: self.site }
     }
+
+    /// Whether it looks for nothing any more.
+    fn is_gone(&self) -> bool {
+        self.names.is_empty() && self.patterns.is_empty()
+    }
+}
+
+/// In which order rules are filed: a site's patterns displace the shipped ones wherever its rules stand, and those of the
+/// organisation's own services all others.
+fn filing_order(rules: &[Rule]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rules.len()).collect();
+    order.sort_by_key(|i| (rules[*i].site, rules[*i].indicator.effect == Effect::WorkService));
+    order
 }
 
 /// One rule for each id: that of the last layer that has it, unless a later one has switched it off.
@@ -293,8 +330,7 @@ fn switched_off<'f>(depth: usize, layer: &'f [RuleFile], known: &HashMap<Box<str
 fn check_stars(rules: &[Rule], diagnostics: &mut Diagnostics) {
     let mut below: HashMap<&str, usize> = HashMap::new();
     for rule in rules {
-        for pattern in &rule.patterns {
-            let Pattern::Name(name) = pattern else { continue };
+        for name in rule.names.iter() {
             let Some((_, parent)) = name.split_once('.').filter(|(label, _)| label.contains('*')) else { continue };
             let count = below.entry(parent).or_default();
             *count += 1;
@@ -349,16 +385,11 @@ fn duplicate(first: &Indicator, second: &Indicator, diagnostics: &mut Diagnostic
     problem(second, message, "ids are unique within one folder; only a site folder may replace a shipped rule".into(), diagnostics);
 }
 
-fn shadowed(first: &Rule, second: &Rule, pattern: &Pattern, diagnostics: &mut Diagnostics) {
+fn shadowed(first: &Rule, second: &Rule, pattern: &str, diagnostics: &mut Diagnostics) {
     if first.site != second.site {
         return;
     }
-    let text = match pattern {
-        Pattern::Name(name) => name.to_string(),
-        Pattern::Cidr(prefix) => prefix.to_string(),
-        other => format!("{other:?}"),
-    };
-    let message = format!("`{text}` belongs to {} already ({}:{})", first.indicator.id, first.indicator.file, first.indicator.line);
+    let message = format!("`{pattern}` belongs to {} already ({}:{})", first.indicator.id, first.indicator.file, first.indicator.line);
     problem(&second.indicator, message, "remove it from one of them".into(), diagnostics);
 }
 

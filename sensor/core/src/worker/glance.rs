@@ -11,12 +11,23 @@ use crate::net::{Endpoint, Path, Transport};
 use super::conversation::is_nobodys;
 use super::{Shedding, Worker, emit, may_stay_lone};
 
+/// What a glance at a packet came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Looked {
+    /// It is dealt with.
+    Counted,
+    /// It belongs to no flow that is done with; the hash of its key.
+    Live(u64),
+    /// It was not looked at.
+    Not,
+}
+
 impl Worker {
-    /// Counts a packet of which nothing else is wanted; `false` when there may be more to it.
+    /// Counts a packet of which nothing else is wanted.
     #[inline(always)]
-    pub(super) fn only_counts(&mut self, frame: &Frame<'_>, seen: &Glance<'_>) -> bool {
+    pub(super) fn only_counts(&mut self, frame: &Frame<'_>, seen: &Glance<'_>) -> Looked {
         if self.shedding > Shedding::Nothing || self.presence.may_want(seen.src_mac) {
-            return false;
+            return Looked::Not;
         }
         let transport = if seen.tcp.is_some() { Transport::Tcp } else { Transport::Udp };
         let words = Words::new((seen.src, seen.sport), (seen.dst, seen.dport), transport);
@@ -25,10 +36,12 @@ impl Worker {
         if let Some(place) = self.settled.touch(hash, frame.ts) {
             if !opens {
                 self.tally.places.more(place, frame.interface, frame.wire_len, seen.truncated);
+                return Looked::Counted;
             }
-            return !opens;
+            self.settled.forget(hash);
         }
-        !self.flows.may_have(&words) && !self.lone.may_have(hash) && self.stays_lone(frame, seen, &words, hash, opens)
+        let fresh = !self.flows.may_have(&words) && !self.lone.may_have(hash);
+        if fresh && self.stays_lone(frame, seen, &words, hash, opens) { Looked::Counted } else { Looked::Live(hash) }
     }
 
     /// Keeps what a first packet says, when nobody has to read it.

@@ -109,7 +109,12 @@ fn low32(mac: Mac) -> u32 {
 impl PresenceThrottle {
     /// Other hardware addresses matter from now on.
     pub(super) fn look_for(&mut self, watch: &Watch) {
-        self.wanted = Sieve::of(watch.macs.iter().map(|mac| low32(*mac)));
+        self.wanted = Sieve::of(watch.macs.iter().filter(|mac| !self.is_router(mac)).map(|mac| low32(*mac)));
+    }
+
+    /// One with more addresses than a device has: its presence says nothing.
+    fn is_router(&self, mac: &Mac) -> bool {
+        self.told.get(mac).is_some_and(|told| *told >= PLACES_PER_MAC_MAX)
     }
 
     /// Whether the presence of this hardware address may matter.
@@ -137,8 +142,7 @@ impl PresenceThrottle {
         if !rooted || !watch.macs.contains(&mac) {
             return None;
         }
-        // A router's: it says nothing about a device.
-        if self.told.get(&mac).is_some_and(|told| *told >= PLACES_PER_MAC_MAX) {
+        if self.is_router(&mac) {
             return None;
         }
         let key = (mac, packet.path, addr);
@@ -148,7 +152,11 @@ impl PresenceThrottle {
                 return None;
             }
         }
-        *self.told.entry(mac).or_default() += u16::from(!self.places.contains_key(&key));
+        let told = self.told.entry(mac).or_default();
+        *told += u16::from(!self.places.contains_key(&key));
+        if *told >= PLACES_PER_MAC_MAX {
+            self.look_for(watch);
+        }
         if self.places.len() >= PRESENCE_MAX {
             self.places.clear();
         }

@@ -13,11 +13,11 @@ use clap::{Args as ClapArgs, ValueEnum};
 use ringfence_core::evidence::safe_text;
 use ringfence_core::field::{Field, FieldKind, Value};
 use ringfence_core::policy::Level;
-use ringfence_core::rules::{Effect, Indicator, IndicatorId, Pattern, RuleSet, Teaches};
+use ringfence_core::rules::{Effect, Indicator, IndicatorId, RuleSet, Teaches};
 use ringfence_core::time::Timestamp;
 use serde_json::json;
 
-use super::rules::pattern;
+use super::rules::name_pattern;
 use super::safe::printable;
 use super::{Exit, Failure, Terminal, problems, written};
 use crate::rules_store::{self, RulesStore};
@@ -193,10 +193,9 @@ fn near_misses(set: &RuleSet, text: &str, matches: &[Match<'_>]) -> Vec<String> 
     }
     let mut near: Vec<(Near, String)> = Vec::new();
     for (_, rule) in set.rules().filter(|(_, r)| !matches.iter().any(|m| m.indicator.id == r.indicator.id)) {
-        for p in &rule.patterns {
-            let Pattern::Name(raw) = p else { continue };
+        for raw in rule.names.iter() {
             if let Some(why) = nearness(raw, name).or_else(|| nearness(raw, &whole)) {
-                near.push((why, told(why, &rule.indicator.id, &pattern(p), raw.trim_start_matches('.'))));
+                near.push((why, told(why, &rule.indicator.id, &name_pattern(raw), raw.trim_start_matches('.'))));
             }
         }
     }

@@ -91,7 +91,7 @@ fn list(store: &RulesStore, app: Option<&str>, format: Format) -> Result<String,
                 i.app,
                 i.surface.name(),
                 i.class,
-                rule.patterns.len(),
+                rule.names.len() + rule.patterns.len(),
                 i.maturity.name()
             )
         }
@@ -113,17 +113,22 @@ fn as_json(rule: &Rule) -> serde_json::Value {
         "effect": format!("{:?}", i.effect).to_lowercase(), "teaches": format!("{:?}", i.teaches).to_lowercase(),
         "maturity": i.maturity.name(), "source": *i.source, "false_alarms": *i.false_alarms,
         "file": *i.file, "line": i.line, "fields": rule.fields.iter().map(|f| f.name).collect::<Vec<_>>(),
-        "patterns": rule.patterns.iter().map(pattern).collect::<Vec<_>>(),
+        "patterns": patterns(rule),
     })
 }
 
-/// A pattern in words.
-pub(super) fn pattern(pattern: &Pattern) -> String {
+/// All patterns of a rule in words.
+fn patterns(rule: &Rule) -> Vec<String> {
+    rule.names.iter().map(name_pattern).chain(rule.patterns.iter().map(pattern)).collect()
+}
+
+/// A host name pattern in words.
+pub(super) fn name_pattern(name: &str) -> String {
+    name.strip_prefix('.').map_or_else(|| name.to_string(), |suffix| format!("{suffix} and below"))
+}
+
+fn pattern(pattern: &Pattern) -> String {
     match pattern {
-        Pattern::Name(name) => match name.strip_prefix('.') {
-            Some(suffix) => format!("{suffix} and below"),
-            None => name.to_string(),
-        },
         Pattern::Is(text) => format!("is {text}"),
         Pattern::Prefix(text) => format!("begins with {text}"),
         Pattern::Contains(text, without) if without.is_empty() => format!("contains {text}"),
@@ -164,7 +169,7 @@ fn show(store: &RulesStore, id: &str) -> Result<String, Failure> {
     row("false alarms", &i.false_alarms);
     row("maturity", i.maturity.name());
     row("file", &format!("{}:{}", i.file, i.line));
-    row("patterns", &rule.patterns.iter().map(pattern).collect::<Vec<_>>().join("\n               "));
+    row("patterns", &patterns(rule).join("\n               "));
     row("must hit", &rule.hits.join("\n               "));
     row("must not", &rule.misses.join("\n               "));
     Ok(text)

@@ -2,6 +2,8 @@
 //!
 //! Lenient where a strict parser would lose the name: odd bytes in other headers, bare line feeds, spaces in the target.
 
+use memchr::memchr;
+
 /// The head of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
@@ -50,7 +52,7 @@ pub(super) struct Target<'a> {
 pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let from = from.saturating_sub(3);
     let mut at = from;
-    while let Some(offset) = bytes.get(at..)?.iter().position(|b| *b == b'\n') {
+    while let Some(offset) = memchr(b'\n', bytes.get(at..)?) {
         at = at.checked_add(offset)?.checked_add(1)?;
         match bytes.get(at..)? {
             [b'\n', ..] => return at.checked_add(1),
@@ -67,10 +69,11 @@ pub(super) fn start(line: &[u8]) -> Option<Start<'_>> {
         let code = rest.split(|b| *b == b' ').nth(1).filter(|c| c.len() == 3)?;
         return Some(Start::Response(number(code).and_then(|n| u16::try_from(n).ok())?));
     }
-    let (method, rest) = line.split_at_checked(line.iter().position(|b| *b == b' ')?)?;
+    let space = line.iter().take(METHOD_BYTES_MAX + 1).position(|b| *b == b' ')?;
+    let (method, rest) = line.split_at_checked(space).filter(|(method, _)| is_method(method))?;
     let version = rest.windows(7).rposition(|w| w == b"HTTP/1.")?;
     let target = rest.get(..version)?.strip_suffix(b" ")?.trim_ascii();
-    (is_method(method) && !target.is_empty()).then_some(Start::Request { method, target })
+    (!target.is_empty()).then_some(Start::Request { method, target })
 }
 
 /// Whether the bytes are a token as methods are: upper-case letters, `-` and `_`.
@@ -88,10 +91,15 @@ pub(super) const METHOD_BYTES_MAX: usize = 24;
 
 /// Reads a head, whole or cut.
 pub(super) fn parse(bytes: &[u8]) -> Option<Head<'_>> {
-    let mut lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    bytes.first().filter(|first| is_method_byte(**first))?;
+    let mut lines = lines(bytes);
     let start = start(lines.next()?)?;
     let mut head = Head { start, host: None, user_agent: None, upgrade: None, length: None, chunked: false, ambiguous: false };
     for line in lines.take_while(|line| !line.is_empty()) {
+        // Of all other headers nothing is wanted.
+        if !matches!(line.first(), Some(b'h' | b'H' | b'u' | b'U' | b'c' | b'C' | b't' | b'T')) {
+            continue;
+        }
         let Some((name, value)) = header(line) else { continue };
         if name.eq_ignore_ascii_case(b"host") {
             head.host = head.host.or(Some(value));
@@ -108,6 +116,20 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Head<'_>> {
         }
     }
     Some(head)
+}
+
+/// Lines without what ends them; the last one ends with the bytes.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let here = rest?;
+        let (line, after) = match memchr(b'\n', here) {
+            Some(end) => (here.get(..end)?, here.get(end.saturating_add(1)..)),
+            None => (here, None),
+        };
+        rest = after;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    })
 }
 
 /// Name and value of a header line; `None` for a folded line (RFC 9112 section 5.2) or one without a colon.

@@ -56,13 +56,35 @@ fn probe(input: &Input<'_>) -> Probe {
     if fits { Probe::Match } else { Probe::No }
 }
 
+/// A connection ID, where it lies.
+struct Cid {
+    length: u8,
+    bytes: [u8; CID_MAX],
+}
+
+impl Cid {
+    /// `None` for what is longer than one may be.
+    fn new(id: &[u8]) -> Option<Cid> {
+        let mut bytes = [0; CID_MAX];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        Some(Cid { length: u8::try_from(id.len()).ok()?, bytes })
+    }
+
+    fn is(&self, id: &[u8]) -> bool {
+        self.bytes.get(..usize::from(self.length)) == Some(id)
+    }
+}
+
 #[derive(Default)]
 struct Quic {
-    /// Keys that have been made, by the connection ID they came from.
-    keys: Vec<(Vec<u8>, Keys)>,
+    /// Keys that have been made, with the connection ID they came from.
+    keys: Vec<(Cid, Keys)>,
     /// The direction in which client Initials opened.
     client: Option<Direction>,
-    crypto: Option<Assembler>,
+    /// CRYPTO bytes that wait for others; most hellos are whole at once and leave nothing.
+    crypto: Option<Box<Assembler>>,
+    /// CRYPTO bytes before this offset were read.
+    read_to: u64,
     opened: u16,
     tried: u16,
     hellos: u8,
@@ -73,8 +95,8 @@ struct Quic {
 
 impl Dissector for Quic {
     fn held(&self) -> usize {
-        let keys = self.keys.capacity() * size_of::<(Vec<u8>, Keys)>();
-        keys + self.crypto.as_ref().map_or(0, Assembler::held)
+        let keys = self.keys.capacity() * size_of::<(Cid, Keys)>();
+        keys + self.crypto.as_ref().map_or(0, |window| size_of::<Assembler>() + window.held())
     }
 
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
@@ -129,32 +151,25 @@ impl Quic {
         let version = Version::of(header.version).unwrap_or(Version::V1);
         // The keys of the first ID serve until a Retry; then, or for a new connection on the same ports, those of the new ID.
         let known = self.keys.iter().position(|(_, keys)| keys.version == version);
-        let mut plain = None;
-        for i in known.into_iter().flat_map(|from| from..self.keys.len()) {
-            plain = self.keys.get(i).and_then(|(_, keys)| keys.open(header, packet));
-            if plain.is_some() {
-                break;
-            }
-        }
-        if plain.is_none()
-            && !self.keys.iter().any(|(cid, keys)| cid == header.dcid && keys.version == version)
-            && self.keys.len() < KEYS_MAX
-        {
-            let keys = Keys::derive(version, header.dcid);
-            plain = keys.as_ref().and_then(|keys| keys.open(header, packet));
-            if let (Some(keys), true) = (keys, plain.is_some() || self.keys.is_empty()) {
+        let mut room = Vec::new();
+        let tried = known.and_then(|from| self.keys.get(from..)).unwrap_or_default();
+        let mut plain = tried.iter().find_map(|(_, keys)| keys.open(header, packet, &mut room));
+        if plain.is_none() && self.keys.len() < KEYS_MAX && !self.keys.iter().any(|(cid, k)| cid.is(header.dcid) && k.version == version) {
+            let made = Cid::new(header.dcid).and_then(|cid| Some((cid, Keys::derive(version, header.dcid)?)));
+            plain = made.as_ref().and_then(|(_, keys)| keys.open(header, packet, &mut room));
+            if let Some(made) = made.filter(|_| plain.is_some() || self.keys.is_empty()) {
                 if plain.is_some() {
-                    self.crypto = None;
+                    (self.crypto, self.read_to) = (None, 0);
                 }
-                // Most connections need one set; each has a kilobyte.
+                // Most connections need one set.
                 self.keys.reserve_exact(1);
-                self.keys.push((header.dcid.to_vec(), keys));
+                self.keys.push(made);
             }
         }
-        let Some(plain) = plain else { return };
+        let Some(plain) = plain.and_then(|range| room.get(range)) else { return };
         self.opened += 1;
         self.client = Some(direction);
-        self.frames(&plain, sink);
+        self.frames(plain, sink);
     }
 
     /// The frames that an Initial may hold (RFC 9000 section 12.4).
@@ -162,7 +177,8 @@ impl Quic {
         let mut rest = plain;
         while let Some((kind, after)) = varint(rest) {
             let next = match kind {
-                0 | 1 => Some(after),
+                0 => Some(unpadded(after)),
+                1 => Some(after),
                 2 | 3 => ack(after, kind == 3),
                 6 => self.crypto(after, sink),
                 _ => None,
@@ -176,7 +192,8 @@ impl Quic {
         let (offset, rest) = varint(bytes)?;
         let (length, rest) = varint(rest)?;
         let (data, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-        let window = self.crypto.get_or_insert_with(|| Assembler::new(0, QUIC_CRYPTO_MAX, QUIC_RANGES_MAX));
+        let fresh = || Box::new(Assembler::new(self.read_to, QUIC_CRYPTO_MAX, QUIC_RANGES_MAX));
+        let window = self.crypto.get_or_insert_with(fresh);
         let inserted = window.insert(offset, data);
         if inserted.beyond || inserted.scattered {
             sink.limit(Limit::QuicCrypto);
@@ -188,8 +205,20 @@ impl Quic {
             }
             window.consume(length);
         }
+        if window.is_empty() {
+            self.read_to = window.start();
+            self.crypto = None;
+        }
         Some(rest)
     }
+}
+
+/// Steps over PADDING frames (RFC 9000 section 19.1): most of a client's first datagrams is nothing else.
+fn unpadded(bytes: &[u8]) -> &[u8] {
+    let (words, _) = bytes.as_chunks::<16>();
+    let padding = 16 * words.iter().take_while(|word| **word == [0; 16]).count();
+    let rest = bytes.get(padding..).unwrap_or_default();
+    rest.get(rest.iter().take_while(|byte| **byte == 0).count()..).unwrap_or_default()
 }
 
 /// The length of a whole handshake message at the front, and its body when it is a ClientHello.
