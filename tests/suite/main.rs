@@ -29,6 +29,7 @@ mod outputs;
 mod privacy;
 mod rotation;
 mod shared;
+mod short_way;
 mod tidy;
 mod unit;
 mod wechat;

@@ -196,6 +196,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("STREAMS_BYTES_MAX", "Limit::StreamsTotal"),
     ("FLOWS_MAX", "Limit::Flows"),
     ("LONE_FLOWS_MAX", "a lone packet is counted as a flow"),
+    ("SETTLED_FLOWS_MAX", "a flow that goes on is another flow"),
     ("FLOW_IDLE", "a flow that goes on is another flow"),
     ("UNDECIDED_IDLE", "bytes that nobody recognised"),
     ("PROBE_SEGMENTS_MAX", "bytes that nobody recognised"),
