@@ -357,10 +357,9 @@ impl Worker {
     /// Lets go of a flow of which nothing more is wanted but that its packets be counted.
     #[inline]
     fn settle(&mut self, at: FlowIndex, hash: u64, now: Timestamp) {
-        if self.flows.get(at).is_some_and(|f| f.is_settled())
-            && let Some(mut flow) = self.flows.take_at(at)
-        {
-            let place = self.tally.flow_closed(&mut flow);
+        if let Some(flow) = self.flows.get(at).filter(|flow| flow.is_settled()) {
+            let place = self.tally.flow_closed(flow);
+            self.flows.drop_at(at);
             self.settled.put(hash, now, place);
         }
     }

@@ -305,8 +305,13 @@ fn the_short_way_says_what_the_long_way_says() {
         }
         let cut = random() % 4 == 0;
         bytes.truncate(bytes.len() - if cut { random() % 30 } else { 0 });
+        for _ in 0..[0, 0, 0, 1, 2][random() % 5] {
+            let tag = [0x81, 0, random() as u8, random() as u8];
+            bytes = [bytes.get(..12).unwrap_or(&bytes), &tag, bytes.get(12..).unwrap_or(&[])].concat();
+        }
         let wire_len = if cut { 200 } else { bytes.len() as u32 };
-        let frame = Frame { ts: Timestamp::ZERO, link_type: 1, interface: 0, bytes: &bytes, wire_len, vlan: None };
+        let vlan = (random() % 4 == 0).then_some(random() as u16);
+        let frame = Frame { ts: Timestamp::ZERO, link_type: 1, interface: 0, bytes: &bytes, wire_len, vlan };
         let Some(short) = glance(&frame).map(|seen| seen.packet(&frame)) else { continue };
         short_ways += 1;
         let mut counts = DecodeCounts::default();

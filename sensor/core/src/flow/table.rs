@@ -199,9 +199,15 @@ impl<S> FlowTable<S> {
         self.take(at)
     }
 
-    /// Takes out the flow at a place.
-    pub fn take_at(&mut self, at: FlowIndex) -> Option<Flow<S>> {
-        self.take(at.0)
+    /// Drops the flow at a place.
+    pub fn drop_at(&mut self, at: FlowIndex) {
+        self.unlink(at.0);
+        let Some(place) = usize::try_from(at.0).ok().and_then(|i| self.slots.get_mut(i)) else { return };
+        if let Some(slot) = place {
+            self.index.remove(slot.hash, at.0);
+            self.free.push(at.0);
+            *place = None;
+        }
     }
 
     fn take(&mut self, at: u32) -> Option<Flow<S>> {

@@ -197,12 +197,14 @@ fn one_label_before(mut state: FoldHasher) -> u64 {
 
 /// The labels of a name from the right, each with the end of the name that begins with it.
 fn labels(name: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut before = Some(name);
+    let mut end = Some(name.len());
     std::iter::from_fn(move || {
-        let head = before?;
-        let (rest_of_head, label) = head.rsplit_once('.').map_or((None, head), |(head, label)| (Some(head), label));
-        before = rest_of_head;
-        Some((label, name.get(rest_of_head.map_or(0, |h| h.len() + 1)..)?))
+        let here = end?;
+        // A dot is one byte and part of no other character.
+        let dot = name.as_bytes().get(..here)?.iter().rposition(|b| *b == b'.');
+        let start = dot.map_or(0, |dot| dot + 1);
+        end = dot;
+        Some((name.get(start..here)?, name.get(start..)?))
     })
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::decode::{Frame, Glance};
 use crate::dissect::Carrier;
 use crate::flow::{First, Words};
-use crate::net::{Endpoint, Path, Transport};
+use crate::net::{Endpoint, Transport};
 
 use super::conversation::is_nobodys;
 use super::{Shedding, Worker, emit, may_stay_lone};
@@ -70,7 +70,7 @@ impl Worker {
         }
         let transport = if seen.tcp.is_some() { Transport::Tcp } else { Transport::Udp };
         let client = if emit::opener_port_asks(seen.sport, seen.dport, opens, transport) { seen.src } else { seen.dst };
-        let place = self.tally.places.number_v4(frame.interface, &Path::default(), client);
+        let place = self.tally.places.number_v4(frame.interface, &seen.path(), client);
         let payload = u32::try_from(seen.payload.len()).unwrap_or(0);
         let first = First {
             ts: frame.ts,
