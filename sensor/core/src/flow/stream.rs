@@ -126,6 +126,16 @@ impl Half {
         plain && settled && here == Some(segment.seq)
     }
 
+    /// Whether a segment lies wholly in what a reader has passed over, with nothing held to compare it with: it changes nothing.
+    #[inline]
+    pub fn is_past(&self, segment: &Segment<'_>) -> bool {
+        let plain = !segment.syn && !segment.fin && segment.bytes.len() > ZERO_PADDING_MAX;
+        let settled = self.doubtful.is_none() && self.alternate.is_none() && self.begun && self.window.held() == 0;
+        let Some(base) = self.base.filter(|_| plain && settled) else { return false };
+        let behind = base.wrapping_add(low32(self.window.start())).wrapping_sub(segment.seq).cast_signed();
+        usize::try_from(behind).is_ok_and(|behind| behind >= segment.bytes.len())
+    }
+
     /// Bytes that were never put in are done with, and no later copy of anything before them matters.
     #[inline]
     pub fn pass(&mut self, count: usize) {
@@ -336,6 +346,29 @@ mod tests {
         assert_eq!(half.readable(), b"fg");
         half.push(&segment(1, b"XYZ"));
         assert_eq!(half.readable(), b"fg");
+    }
+
+    #[test]
+    fn what_is_past_changes_nothing() {
+        let mut half = Half::default();
+        half.push(&syn(u32::MAX - 9));
+        half.push(&segment(u32::MAX - 8, b"abc"));
+        assert!(!half.is_past(&segment(u32::MAX - 8, b"abcdefgh")), "it is held");
+        half.consume(40);
+        for (seq, bytes, past) in [
+            (u32::MAX - 5, &b"12345678"[..], true),
+            (23, b"12345678", true),
+            (24, b"12345678", false),
+            (31, b"12345678", false),
+            (3, b"123", false),
+        ] {
+            assert_eq!(half.is_past(&segment(seq, bytes)), past, "{seq}");
+            let before = format!("{half:?}");
+            if past {
+                assert_eq!(half.push(&segment(seq, bytes)), Arrival::default());
+                assert_eq!(format!("{half:?}"), before);
+            }
+        }
     }
 
     #[test]

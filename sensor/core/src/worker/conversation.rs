@@ -248,6 +248,9 @@ impl Conversation {
         if half.done && !segment.syn {
             return Next::Wait;
         }
+        if !cut && half.is_past(segment) {
+            return Next::Wait;
+        }
         if !cut && half.is_next(segment) {
             match self.read_in_place(flow, direction, segment, emitter) {
                 InPlace::Passed(next) => return next,
