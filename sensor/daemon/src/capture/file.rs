@@ -47,6 +47,8 @@ pub struct FileSource {
     name: String,
     window: Window,
     format: Format,
+    /// The latest frame.
+    found: Located,
     over: bool,
     warnings: Vec<Warning>,
 }
@@ -89,7 +91,7 @@ impl FileSource {
         };
         let mut window = Window::new(stream, options.chunk);
         let format = header(&name, &mut window, options.first_interface)?;
-        Ok(FileSource { name, window, format, over: false, warnings: Vec::new() })
+        Ok(FileSource { name, window, format, found: Located::default(), over: false, warnings: Vec::new() })
     }
 
     /// The name in messages, safe to print.
@@ -103,37 +105,39 @@ impl FileSource {
     /// [`CaptureError::Input`] when the device fails; what the file itself lacks is a warning.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        Ok(self.advance()?.map(|found| self.frame(found)))
+        Ok(if self.advance()? { Some(self.frame()) } else { None })
     }
 
-    /// Moves on to the next frame.
-    #[inline]
-    fn advance(&mut self) -> Result<Option<Located>, CaptureError> {
+    /// Moves on to the next frame; `false` when there is none.
+    #[inline(always)]
+    fn advance(&mut self) -> Result<bool, CaptureError> {
         if self.over {
-            return Ok(None);
+            return Ok(false);
         }
         let next = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next(&mut self.window),
-            Format::Pcapng(pcapng) => pcapng.next(&mut self.window),
+            Format::Pcap(pcap) => pcap.next(&mut self.window, &mut self.found),
+            Format::Pcapng(pcapng) => pcapng.next(&mut self.window, &mut self.found),
         };
         match next {
-            Ok(Next::Frame(found)) => Ok(Some(found)),
-            Ok(Next::End) => Ok(self.end(None)),
-            Ok(Next::Stop(stop)) => Ok(self.end(Some(stop))),
+            Ok(Next::Frame) => return Ok(true),
+            Ok(Next::End) => self.end(None),
+            Ok(Next::Stop(stop)) => self.end(Some(*stop)),
             Err(error) => {
                 self.end(None);
-                Err(CaptureError::input(&self.name, &error))
+                return Err(CaptureError::input(&self.name, &error));
             }
         }
+        Ok(false)
     }
 
-    #[inline]
-    fn frame(&self, found: Located) -> Frame<'_> {
+    #[inline(always)]
+    fn frame(&self) -> Frame<'_> {
+        let found = &self.found;
         Frame {
             ts: found.ts,
             link_type: found.link_type,
             interface: found.interface,
-            bytes: self.window.slice(found.place),
+            bytes: self.window.slice(found.place.clone()),
             wire_len: found.wire_len,
             vlan: None,
         }
@@ -154,7 +158,7 @@ impl FileSource {
     }
 
     #[cold]
-    fn end(&mut self, stop: Option<Stop>) -> Option<Located> {
+    fn end(&mut self, stop: Option<Stop>) {
         self.over = true;
         if let Format::Pcapng(pcapng) = &self.format {
             for (skip, offset, times) in pcapng.skips() {
@@ -166,7 +170,6 @@ impl FileSource {
             let loss = if stop.cut { Loss::Cut } else { Loss::Damaged };
             self.warnings.push(Warning { loss, broken: broken(&self.name, stop), times: 1 });
         }
-        None
     }
 }
 
@@ -235,9 +238,11 @@ impl Source for Files {
     #[inline]
     fn next(&mut self) -> Result<Step<'_>, CaptureError> {
         while !self.options.stop.load(Ordering::Relaxed) && self.ready()? {
-            let Some(found) = self.current.as_mut().map(FileSource::advance).transpose()?.flatten() else { continue };
-            self.latest = self.latest.max(found.ts);
-            return Ok(self.current.as_ref().map_or(Step::End, |file| Step::Frame(file.frame(found))));
+            let Some(file) = &mut self.current else { continue };
+            if file.advance()? {
+                self.latest = self.latest.max(file.found.ts);
+                return Ok(self.current.as_ref().map_or(Step::End, |file| Step::Frame(file.frame())));
+            }
         }
         Ok(Step::End)
     }

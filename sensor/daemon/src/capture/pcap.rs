@@ -38,8 +38,8 @@ impl Order {
     }
 }
 
-/// A frame whose bytes are in the window.
-#[derive(Clone, Debug)]
+/// A frame whose bytes are in the window. Readers fill one that stays where it is: moved, it would cost as much as reading it.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Located {
     pub ts: Timestamp,
     pub link_type: u16,
@@ -51,9 +51,9 @@ pub(super) struct Located {
 /// What comes next in a file.
 #[derive(Clone, Debug)]
 pub(super) enum Next {
-    Frame(Located),
+    Frame,
     End,
-    Stop(Stop),
+    Stop(Box<Stop>),
 }
 
 /// Why reading stops before the end.
@@ -91,7 +91,7 @@ pub(super) fn end_between(window: &Window, thing: &str, expected: u64) -> Next {
     if window.bytes().is_empty() && matches!(window.ended(), None | Some(Ended::Clean)) {
         return Next::End;
     }
-    Next::Stop(Stop::ended(window, window.offset(), thing, expected))
+    Next::Stop(Box::new(Stop::ended(window, window.offset(), thing, expected)))
 }
 
 /// How long the frame was and how much of it is in the file, as old versions swapped them.
@@ -141,8 +141,8 @@ impl Pcap {
     }
 
     /// The next record.
-    #[inline]
-    pub fn next(&mut self, window: &mut Window) -> io::Result<Next> {
+    #[inline(always)]
+    pub fn next(&mut self, window: &mut Window, found: &mut Located) -> io::Result<Next> {
         if !window.need(RECORD_HEADER)? {
             return Ok(end_between(window, "a record header", RECORD_HEADER as u64));
         }
@@ -151,16 +151,19 @@ impl Pcap {
         let (caplen, len) = self.lengths(self.order.u32(header, 8), self.order.u32(header, 12));
         if caplen > RECORD_BYTES_MAX {
             let what = format!("a record claims {caplen} bytes, more than the {RECORD_BYTES_MAX} that any packet has");
-            return Ok(Next::Stop(Stop::damaged(window.offset(), what)));
+            return Ok(Next::Stop(Box::new(Stop::damaged(window.offset(), what))));
         }
         let size = caplen as usize;
         if !window.need(RECORD_HEADER + size)? {
-            return Ok(Next::Stop(Stop::ended(window, window.offset(), "a record", (RECORD_HEADER + size) as u64)));
+            return Ok(Next::Stop(Box::new(Stop::ended(window, window.offset(), "a record", (RECORD_HEADER + size) as u64))));
         }
         window.consume(RECORD_HEADER);
-        let ts = Timestamp::from_secs_nanos(u64::from(secs), u64::from(ticks) * self.nanos_per_tick);
-        let place = window.consume(size);
-        Ok(Next::Frame(Located { ts, link_type: self.link_type, interface: self.interface, wire_len: len.max(caplen), place }))
+        found.ts = Timestamp::from_secs_nanos(u64::from(secs), u64::from(ticks) * self.nanos_per_tick);
+        found.place = window.consume(size);
+        found.link_type = self.link_type;
+        found.interface = self.interface;
+        found.wire_len = len.max(caplen);
+        Ok(Next::Frame)
     }
 
     /// The number of its one interface.

@@ -167,12 +167,12 @@ impl Pcapng {
 
     /// The next packet.
     #[inline]
-    pub fn next(&mut self, window: &mut Window) -> io::Result<Next> {
+    pub fn next(&mut self, window: &mut Window, found: &mut Located) -> io::Result<Next> {
         loop {
             if let Some(rest) = self.rest.take()
                 && let Some(stop) = self.finish(window, rest)?
             {
-                return Ok(Next::Stop(stop));
+                return Ok(Next::Stop(Box::new(stop)));
             }
             if !window.need(8)? {
                 return Ok(end_between(window, "a block header", 8));
@@ -180,22 +180,25 @@ impl Pcapng {
             let (kind, total) = (self.order.u32(window.bytes(), 0), self.order.u32(window.bytes(), 4));
             if kind == SECTION {
                 if let Some(stop) = self.section(window)? {
-                    return Ok(Next::Stop(stop));
+                    return Ok(Next::Stop(Box::new(stop)));
                 }
                 continue;
             }
             if let Some(stop) = implausible(window.offset(), total) {
-                return Ok(Next::Stop(stop));
+                return Ok(Next::Stop(Box::new(stop)));
             }
-            let found = match kind {
+            let block = match kind {
                 ENHANCED_PACKET | OBSOLETE_PACKET => self.packet(window, kind, total)?,
                 SIMPLE_PACKET => self.simple(window, total)?,
                 INTERFACE => self.interface(window, total)?,
                 _ => self.skip(window, total),
             };
-            match found {
-                Found::Frame(frame) => return Ok(Next::Frame(frame)),
-                Found::Ended => return Ok(Next::Stop(ended(window, window.offset(), total))),
+            match block {
+                Found::Frame(frame) => {
+                    *found = frame;
+                    return Ok(Next::Frame);
+                }
+                Found::Ended => return Ok(Next::Stop(Box::new(ended(window, window.offset(), total)))),
                 Found::Nothing => {}
             }
         }
