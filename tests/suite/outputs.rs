@@ -1,4 +1,4 @@
-//! Events at far ends: real ones where Debian has them. Each such test is skipped, and says so, where its program is not installed.
+//! Events at far ends: real ones where Debian has them.
 
 mod alertmanager;
 mod killed;
@@ -21,15 +21,6 @@ const SOON: Duration = Duration::from_secs(60);
 /// A port that nobody listens on now.
 fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port()
-}
-
-/// Whether a program is there; says so when it is not.
-fn installed(program: &str, package: &str) -> bool {
-    let there = std::env::var("PATH").unwrap_or_default().split(':').chain(["/usr/sbin"]).any(|dir| Path::new(dir).join(program).exists());
-    if !there {
-        eprintln!("skipped: {program} is not installed (Debian package {package})");
-    }
-    there
 }
 
 /// How often each finding's events are there, by finding.
