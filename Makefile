@@ -86,14 +86,17 @@ bench-store: lab-setup
 peers: setup
 	@tests/peers.sh
 
+# With what is no part of a plain build, in the one build that is tested.
+EVERY := --features ringfence-tests/kafka
+
 test: export PEERS = required
 test: setup lint-tools peers
 	@echo "== formatting"
 	@$(CARGO) fmt --all --check
 	@echo "== lints"
-	@$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@$(CARGO) clippy --quiet --locked --workspace --all-targets $(EVERY) -- -D warnings
 	@echo "== tests"
-	@$(CARGO) test --quiet --locked --workspace
+	@$(CARGO) test --quiet --locked --workspace $(EVERY)
 	@echo "== rules"
 	@target/debug/ringfence rules test
 	@target/debug/ringfence rules coverage

@@ -223,7 +223,9 @@ impl Hub {
     fn enter(&mut self, at: Timestamp, event: Event, id: String) {
         *self.events.entry(event).or_default() += 1;
         // Every flow updates a finding: only what a person would call news goes into the history.
-        if event != Event::Updated && self.changes.events.len() < EVENTS_WAITING_MAX {
+        if event != Event::Updated && self.changes.events.len() >= EVENTS_WAITING_MAX {
+            self.store_view.events_left_out += 1;
+        } else if event != Event::Updated {
             let finding = self.ledger.get(&id).map(|t| (t.finding.verdict, t.finding.level));
             let (verdict, level) = finding.unwrap_or((Verdict::Observed, Level::None));
             self.changes.events.push(Happened { at, event, finding: id.clone(), verdict, level });

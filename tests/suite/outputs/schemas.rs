@@ -30,7 +30,7 @@ for path in sys.argv[3:]:
         inside = doc.get("ringfence") or doc.get("unmapped", {}).get("ringfence") or doc
         assert whole.is_valid(inside), (path, list(whole.iter_errors(inside))[:3])
         n += 1
-assert n == 18, n
+assert n == 20, n
 "#;
 
 #[test]
@@ -117,7 +117,7 @@ for (const path of process.argv.slice(2)) {
   }
 }
 look("", { event: { kind: "wrong", category: "network" }, surprise: 1, source: { ip: "x", bytes: "1" } }, noticed);
-if (wrong.size || noticed.size !== 5 || lines !== 18) { console.error([...wrong], [...noticed], lines); process.exit(1); }
+if (wrong.size || noticed.size !== 5 || lines !== 20) { console.error([...wrong], [...noticed], lines); process.exit(1); }
 "#;
 
 #[test]

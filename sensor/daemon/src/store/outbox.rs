@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ringfence_core::ledger::{Event, Stage, Tracked};
+use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
@@ -203,6 +204,28 @@ impl Reader {
         let query = "SELECT at_nanos FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT 1";
         let at = self.connection.query_row(query, [signed(seq)], |row| number(row, 0)).optional();
         Ok(at.map_err(|error| error_of(&self.path, &error))?.map(Timestamp::from_nanos))
+    }
+
+    /// How a finding was judged before an event of it, as far as its history goes back.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn judged_before(&self, row: &Row) -> Result<Option<(Verdict, Level)>, StoreError> {
+        let (at, name) = (row.at.to_string(), row.event.name());
+        let read = || -> rusqlite::Result<Option<(Verdict, Level)>> {
+            let mut query = self.connection.prepare_cached(
+                "SELECT verdict, level FROM history WHERE finding = ?1 AND seq < \
+                   (SELECT max(seq) FROM history WHERE finding = ?1 AND at = ?2 AND event = ?3) ORDER BY seq DESC LIMIT 1",
+            )?;
+            let words = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
+            let Some((Some(verdict), Some(level))) = query.query_row(params![row.tracked.finding.id, at, name], words).optional()? else {
+                return Ok(None);
+            };
+            let verdict = Verdict::WORDS.iter().find(|(word, _)| *word == verdict);
+            let level = Level::WORDS.iter().find(|(word, _)| *word == level).map_or(Level::None, |(_, level)| *level);
+            Ok(verdict.map(|(_, verdict)| (*verdict, level)))
+        };
+        read().map_err(|error| error_of(&self.path, &error))
     }
 
     /// Findings that are open now.
