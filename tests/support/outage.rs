@@ -2,6 +2,8 @@
 
 pub mod far;
 pub mod gate;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;

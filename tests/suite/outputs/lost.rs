@@ -1,5 +1,4 @@
 //! Nothing is lost: every kind of output before a far end that is broken, hangs, breaks off, answers nobody, is slow, is killed, stands still.
-//! Kafka, whose cluster is a mock that cannot stand behind a gate, has its own.
 
 use std::time::Duration;
 
@@ -54,6 +53,13 @@ fn by_nats() {
     let dir = tempfile::tempdir().expect("a folder");
     let Some(mut far) = Nats::start(dir.path()) else { return };
     survives(dir.path(), &mut far);
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn by_kafka() {
+    let dir = tempfile::tempdir().expect("a folder");
+    survives(dir.path(), &mut ringfence_tests::outage::kafka::Kafka::start());
 }
 
 #[test]

@@ -94,7 +94,9 @@ fn hostile_bytes_of_packets_arrive_in_every_form() {
     far.signal(Signal::SIGTERM);
     far.end(SOON);
     let all: String = FORMS.iter().map(|f| std::fs::read_to_string(wire.dir.path().join(format!("{f}.out"))).expect("written")).collect();
-    for trace in ["silent-canary", &silent.mac().to_string(), &silent.addr().to_string(), "line\\nend", "nul\\u0000", "nul.weixin", &"a".repeat(64)] {
+    for trace in
+        ["silent-canary", &silent.mac().to_string(), &silent.addr().to_string(), "line\\nend", "nul\\u0000", "nul.weixin", &"a".repeat(64)]
+    {
         assert!(!all.contains(trace), "{trace} left a trace");
     }
 }

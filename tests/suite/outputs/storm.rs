@@ -1,4 +1,5 @@
-//! A million hits on one device, through the whole sensor: one finding, one alert, a handful of lines.
+//! A storm of hits on one device, through the whole sensor: one finding, one alert, a handful of lines. A hundred thousand here; with
+//! `STORM_HITS=1000000` in the environment a million, which takes minutes with a sensor that is not optimised.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use super::{SOON, alertmanager, port};
 use crate::live::wire::Wire;
 
 /// Questions for a name of the app, each a flow of its own.
-const HITS: u32 = 1_000_000;
+const HITS: u32 = 100_000;
+/// Hits that are sent before it is looked whether they are counted.
+const PART: u32 = 25_000;
 /// Frames in a second: what a sensor that was built for tests keeps up with, with room.
 const RATE: u64 = 20_000;
 /// Lines that a finding may have: it is opened, and judged otherwise a few times as signs add up.
@@ -25,7 +28,7 @@ fn lines(path: &Path) -> Vec<Json> {
 }
 
 #[test]
-fn a_million_hits_are_one_finding_one_alert_and_a_handful_of_lines() {
+fn a_storm_of_hits_is_one_finding_one_alert_and_a_handful_of_lines() {
     let Some(mut wire) = Wire::new() else { return };
     if peers::peer("prometheus-alertmanager", "prometheus-alertmanager").is_none() {
         return;
@@ -41,17 +44,17 @@ fn a_million_hits_are_one_finding_one_alert_and_a_handful_of_lines() {
     let _far = wire.pair.sensor.run(|| alertmanager::start(&dir, port));
     let daemon = wire.start();
     let device = Device(77);
-    for part in 0..HITS / 50_000 {
-        let frames: Vec<Vec<u8>> = (0..50_000).map(|n| device.asks(part * 50_000 + n, "szshort.weixin.qq.com")).collect();
+    let hits = std::env::var("STORM_HITS").map_or(HITS, |n| n.parse().expect("STORM_HITS is a number"));
+    // Not faster than it is judged: what is lost in an overload would be no hit.
+    for part in 0..hits / PART {
+        let frames: Vec<Vec<u8>> = (0..PART).map(|n| device.asks(part * PART + n, "szshort.weixin.qq.com")).collect();
         wire.send(&frames, RATE);
+        wait_until("all are counted", SOON, || {
+            let found = daemon.findings();
+            let flows: u64 = found.iter().map(|f| f["flows"].as_u64().unwrap_or(0)).sum();
+            if flows == u64::from((part + 1) * PART) && found.len() == 1 { Ok(()) } else { Err((found.len(), flows)) }
+        });
     }
-    daemon.has_taken(u64::from(HITS));
-    let found = wait_until("all are counted", SOON, || {
-        let found = daemon.findings();
-        let flows: u64 = found.iter().map(|f| f["flows"].as_u64().unwrap_or(0)).sum();
-        if flows >= u64::from(HITS) { Ok(found) } else { Err((found.len(), flows)) }
-    });
-    assert_eq!(found.len(), 1, "{found:#?}");
     // Longer than the sensor looks away between two judgements of everything.
     std::thread::sleep(Duration::from_secs(3));
     let (written, posted) = (lines(&path), receiver.events());
@@ -61,6 +64,6 @@ fn a_million_hits_are_one_finding_one_alert_and_a_handful_of_lines() {
         let firing = wire.pair.sensor.run(|| alertmanager::firing(port));
         if firing.as_ref().is_ok_and(|f| f.len() == 1) { Ok(()) } else { Err(firing) }
     });
-    eprintln!("{HITS} hits: {} lines in the file, {} events by the webhook, 1 alert", written.len(), posted.len());
+    eprintln!("{hits} hits: {} lines in the file, {} events by the webhook, 1 alert", written.len(), posted.len());
     daemon.stop();
 }

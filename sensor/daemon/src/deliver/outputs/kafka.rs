@@ -48,7 +48,7 @@ impl Kafka {
             taken += got;
             if let Err(error) = outcome {
                 if producer.client().fatal_error().is_some() {
-                    self.producer = None;
+                    self.reset();
                 }
                 let refused = error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge);
                 return Err(Failure { taken, what: self.told(&error), refused });
@@ -112,6 +112,8 @@ impl Output for Kafka {
     }
 
     fn reset(&mut self) {
-        self.producer = None;
+        // It waits for its threads when it is dropped.
+        let old = self.producer.take();
+        tokio::task::spawn_blocking(move || drop(old));
     }
 }
