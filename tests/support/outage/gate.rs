@@ -73,7 +73,7 @@ fn now(trouble: &AtomicU8) -> Trouble {
     TROUBLES[usize::from(trouble.load(Ordering::SeqCst))]
 }
 
-fn serve(mut stream: TcpStream, port: u16, trouble: &Arc<AtomicU8>) -> io::Result<()> {
+fn serve(stream: TcpStream, port: u16, trouble: &Arc<AtomicU8>) -> io::Result<()> {
     if now(trouble) == Trouble::Broken {
         return refuse(stream);
     }
