@@ -25,6 +25,7 @@ pub fn start(dir: &Path, ports: &Ports) -> Process {
     let text = format!(
         r#"global(workDirectory="{at}" maxMessageSize="2m" parser.escapeControlCharactersOnReceive="off"
   defaultNetstreamDriverCAFile="{at}/cert.pem" defaultNetstreamDriverCertFile="{at}/cert.pem" defaultNetstreamDriverKeyFile="{at}/key.pem")
+main_queue(queue.type="Direct")
 module(load="imudp") module(load="imptcp") module(load="imtcp" streamdriver.name="gtls" streamdriver.mode="1" streamdriver.authmode="anon")
 module(load="mmpstrucdata") module(load="mmnormalize")
 template(name="whole" type="list") {{ property(name="jsonmesg") constant(value="\n") }}

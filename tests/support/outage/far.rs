@@ -210,7 +210,7 @@ impl FarEnd for Alertmanager {
     }
 }
 
-/// rsyslog, over TCP or TLS.
+/// rsyslog, over TCP or TLS. Its queue is none: what it holds in memory when it is killed is its own to lose, and no matter here.
 pub struct Rsyslog {
     program: Program,
     gate: Gate,
@@ -232,7 +232,7 @@ impl Rsyslog {
         };
         let text = format!(
             "global(workDirectory=\"{at}\" maxMessageSize=\"2m\" defaultNetstreamDriverCAFile=\"{at}/cert.pem\"\n\
-             defaultNetstreamDriverCertFile=\"{at}/cert.pem\" defaultNetstreamDriverKeyFile=\"{at}/key.pem\")\n{input}\n\
+             defaultNetstreamDriverCertFile=\"{at}/cert.pem\" defaultNetstreamDriverKeyFile=\"{at}/key.pem\")\nmain_queue(queue.type=\"Direct\")\n{input}\n\
              template(name=\"line\" type=\"string\" string=\"%msg%\\n\")\naction(type=\"omfile\" file=\"{at}/got.json\" template=\"line\")\n"
         );
         std::fs::write(dir.join("rsyslog.conf"), text).expect("written");
