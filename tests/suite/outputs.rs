@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod daemon_killed;
+mod examples;
 mod hostile;
 #[cfg(feature = "kafka")]
 mod kafka;

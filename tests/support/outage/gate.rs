@@ -111,7 +111,11 @@ fn pump(mut from: TcpStream, mut to: TcpStream, trouble: &AtomicU8, over: &Atomi
         let room = if matches!(now(trouble), Trouble::Slow | Trouble::Cut) { PART } else { part.len() };
         let length = match from.read(&mut part[..room]) {
             Ok(0) if back && now(trouble) == Trouble::Deaf => return broken(&from, &to, over),
-            Ok(0) => return to.shutdown(Shutdown::Write),
+            Ok(0) => {
+                // A reset shows once: where the other direction was told, this one sees an end like any other.
+                std::thread::sleep(BLINK * 3);
+                return if over.load(Ordering::SeqCst) { broken(&from, &to, over) } else { to.shutdown(Shutdown::Write) };
+            }
             Ok(length) => length,
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => 0,
             Err(_) => return broken(&from, &to, over),
@@ -127,7 +131,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, trouble: &AtomicU8, over: &Atomi
             Trouble::Slow if length > 0 => std::thread::sleep(BLINK),
             _ => {}
         }
-        to.write_all(&part[..length])?;
+        if to.write_all(&part[..length]).is_err() {
+            return broken(&from, &to, over);
+        }
     }
     Ok(())
 }

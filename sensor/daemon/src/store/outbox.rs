@@ -1,6 +1,7 @@
 //! What is to leave: an event of a finding with the finding as it was then. Written in the transaction that writes the finding, so there
 //! is no moment at which one is on disk and the other is not. Outputs read it through a connection of their own.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -79,8 +80,9 @@ impl Demand {
 /// Puts the events of a write into the outbox, each with its finding. The finding of an event whose finding is gone says no more.
 pub(super) fn append(transaction: &Transaction<'_>, demand: &Demand, events: &[Happened], findings: &[Tracked]) -> rusqlite::Result<()> {
     if demand.is_wanted() {
+        let by_id: HashMap<&str, &Tracked> = findings.iter().map(|t| (t.finding.id.as_str(), t)).collect();
         for Happened { at, event, finding: id, .. } in events {
-            let Some(tracked) = findings.iter().find(|t| t.finding.id == *id) else { continue };
+            let Some(tracked) = by_id.get(id.as_str()) else { continue };
             let mut insert =
                 transaction.prepare_cached("INSERT INTO outbox (at_nanos, event, stage, reopened, body) VALUES (?1, ?2, ?3, ?4, ?5)")?;
             insert.execute(params![signed(at.nanos()), event.name(), tracked.stage.name(), tracked.reopened, row::body(tracked)?])?;
