@@ -32,6 +32,15 @@ pub enum Trouble {
 const TROUBLES: [Trouble; 8] =
     [Trouble::None, Trouble::Broken, Trouble::Hangs, Trouble::Cut, Trouble::Deaf, Trouble::Slow, Trouble::Killed, Trouble::Stopped];
 
+/// How far the two directions of a connection are.
+#[derive(Default)]
+struct Way {
+    /// It broke off.
+    over: AtomicBool,
+    /// All that was to be sent is with the far end.
+    sent: AtomicBool,
+}
+
 /// Bytes that go through at once, or at all, where not everything does.
 const PART: usize = 300;
 /// How long the gate looks away.
@@ -81,7 +90,7 @@ fn serve(stream: TcpStream, port: u16, trouble: &Arc<AtomicU8>) -> io::Result<()
         std::thread::sleep(BLINK);
     }
     let far = TcpStream::connect(("127.0.0.1", port))?;
-    let over = Arc::<AtomicBool>::default();
+    let over = Arc::<Way>::default();
     let (back_from, back_to, told, also) = (far.try_clone()?, stream.try_clone()?, Arc::clone(trouble), Arc::clone(&over));
     let back = std::thread::spawn(move || pump(back_from, back_to, &told, &also, true));
     let there = pump(stream, far, trouble, &over, false);
@@ -103,44 +112,57 @@ fn refuse(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// One direction, until its end.
-fn pump(mut from: TcpStream, mut to: TcpStream, trouble: &AtomicU8, over: &AtomicBool, back: bool) -> io::Result<()> {
+fn pump(mut from: TcpStream, mut to: TcpStream, trouble: &AtomicU8, way: &Way, back: bool) -> io::Result<()> {
     from.set_read_timeout(Some(BLINK))?;
     let mut part = [0; 16_384];
     let mut passed = 0;
-    while !over.load(Ordering::SeqCst) {
+    while !way.over.load(Ordering::SeqCst) {
         let room = if matches!(now(trouble), Trouble::Slow | Trouble::Cut) { PART } else { part.len() };
         let length = match from.read(&mut part[..room]) {
-            Ok(0) if back && now(trouble) == Trouble::Deaf => return broken(&from, &to, over),
+            Ok(0) if back && now(trouble) == Trouble::Deaf => return broken(&from, &to, way),
+            Ok(0) if back => return ended(&from, &to, way),
             Ok(0) => {
-                // A reset shows once: where the other direction was told, this one sees an end like any other.
-                std::thread::sleep(BLINK * 3);
-                return if over.load(Ordering::SeqCst) { broken(&from, &to, over) } else { to.shutdown(Shutdown::Write) };
+                way.sent.store(true, Ordering::SeqCst);
+                return to.shutdown(Shutdown::Write);
             }
             Ok(length) => length,
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => 0,
-            Err(_) => return broken(&from, &to, over),
+            Err(_) => return broken(&from, &to, way),
         };
         passed += length;
         while now(trouble) == Trouble::Hangs {
             std::thread::sleep(BLINK);
         }
         match now(trouble) {
-            Trouble::Broken => return broken(&from, &to, over),
-            Trouble::Cut if passed > PART => return broken(&from, &to, over),
-            Trouble::Deaf if back && length > 0 => return broken(&from, &to, over),
+            Trouble::Broken => return broken(&from, &to, way),
+            Trouble::Cut if passed > PART => return broken(&from, &to, way),
+            Trouble::Deaf if back && length > 0 => return broken(&from, &to, way),
             Trouble::Slow if length > 0 => std::thread::sleep(BLINK),
             _ => {}
         }
         if to.write_all(&part[..length]).is_err() {
-            return broken(&from, &to, over);
+            return broken(&from, &to, way);
         }
     }
     Ok(())
 }
 
+/// A far end that closes before everything has come to it answers the rest with a reset. Without a gate that would come at once; so what
+/// is on its way is brought there before its end is handed on.
+fn ended(from: &TcpStream, to: &TcpStream, way: &Way) -> io::Result<()> {
+    for _ in 0..10 {
+        std::thread::sleep(BLINK);
+        if way.sent.load(Ordering::SeqCst) || way.over.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    std::thread::sleep(BLINK * 3);
+    if way.over.load(Ordering::SeqCst) || from.take_error()?.is_some() { broken(from, to, way) } else { to.shutdown(Shutdown::Write) }
+}
+
 /// Both ends learn by a reset that it broke off, once the last handle of each is closed.
-fn broken(from: &TcpStream, to: &TcpStream, over: &AtomicBool) -> io::Result<()> {
-    over.store(true, Ordering::SeqCst);
+fn broken(from: &TcpStream, to: &TcpStream, way: &Way) -> io::Result<()> {
+    way.over.store(true, Ordering::SeqCst);
     let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
     [from, to].iter().try_for_each(|stream| setsockopt(stream, sockopt::Linger, &linger))?;
     Err(io::ErrorKind::ConnectionAborted.into())
