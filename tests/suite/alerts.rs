@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
 
-use ringfence_tests::root;
+use ringfence_tests::{peers, root};
 
 fn text(path: &str) -> String {
     fs::read_to_string(root().join("dashboards").join(path)).expect("readable")
@@ -45,11 +44,10 @@ fn every_alert_has_its_section_and_its_tests() {
     }
 }
 
-/// Runs a tool among the dashboards; says so where it is not there.
+/// Runs a tool among the dashboards.
 fn takes(tool: &str, package: &str, args: &[&str]) {
-    let Ok(done) = Command::new(tool).args(args).current_dir(root().join("dashboards")).output() else {
-        return eprintln!("skipped: {tool} is not installed (Debian package {package})");
-    };
+    let Some(mut tool) = peers::command(tool, package) else { return };
+    let done = tool.args(args).current_dir(root().join("dashboards")).output().expect("it runs");
     assert!(done.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
 }
 

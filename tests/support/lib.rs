@@ -4,7 +4,7 @@
 //! [`http`], [`tls`], [`quic`], [`mmtls`], [`newgetdns`], [`qq`]); conversations over a [`wire`] ([`tcp`]); files
 //! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`scenarios`], [`canary`]); masses ([`corpus`])
 //! and what they cost ([`bench`]).
-//! Beside them stand [`sensor`], which runs the product, and [`outputs`] with a [`receiver`] for what it tells. The generators are functions of their arguments and of a seed: no
+//! Beside them stand [`sensor`], which runs the product, [`outputs`] with a [`receiver`] and what happens in an [`outage`] for what it tells, and [`peers`], programs of others that it tells it to. The generators are functions of their arguments and of a seed: no
 //! clock, no environment, no global state.
 
 pub mod arp;
@@ -24,7 +24,9 @@ pub mod mutate;
 pub mod nd;
 pub mod newgetdns;
 pub mod office;
+pub mod outage;
 pub mod outputs;
+pub mod peers;
 pub mod prng;
 pub mod qq;
 pub mod quic;

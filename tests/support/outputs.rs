@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence::config::Config;
-use ringfence::deliver::Desk;
+use ringfence::deliver::{Desk, Pace};
 use ringfence::pseudonym::Pseudonyms;
 use ringfence::store::{Changes, Happened, Store};
 use ringfence_core::finding::{DeviceFacts, Finding};
@@ -42,6 +42,15 @@ pub fn tracked(n: u64) -> Tracked {
     Tracked { finding, stage: Stage::Open, opened: at, changed: at, reopened: 0, reopened_at: None, acknowledged: None, escalated: None }
 }
 
+/// A tenth of the usual patience, for tests: what lasts seconds here lasts a minute there.
+pub const HASTY: Pace = Pace {
+    look: Duration::from_millis(50),
+    patience: Duration::from_secs(2),
+    pause: Duration::from_millis(25),
+    pause_max: Duration::from_secs(3),
+    held: Duration::from_secs(6),
+};
+
 /// A store with outputs.
 pub struct Source {
     store: Store,
@@ -56,10 +65,18 @@ impl Source {
     /// # Panics
     /// When the configuration is wrong, or the store does not open.
     pub fn open(dir: &Path, outputs: &str) -> Self {
+        Source::paced(dir, outputs, Pace::default())
+    }
+
+    /// The same with outputs that wait as long as they are told.
+    ///
+    /// # Panics
+    /// When the configuration is wrong, or the store does not open.
+    pub fn paced(dir: &Path, outputs: &str, pace: Pace) -> Self {
         let state = dir.join("state");
         std::fs::create_dir_all(&state).expect("a folder");
         let store = Store::open(&state).expect("a store");
-        let desk = Desk::new(&state, Pseudonyms::keyed([7; 32]), store.demand()).expect("threads");
+        let desk = Desk::paced(&state, Pseudonyms::keyed([7; 32]), store.demand(), pace).expect("threads");
         let source = Source { store, desk: Arc::new(desk), state: dir.to_path_buf() };
         source.set(outputs);
         source

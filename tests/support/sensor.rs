@@ -26,8 +26,12 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         // With the features of the whole workspace, or everything would be compiled a second time.
-        let built =
-            Command::new(cargo).args(["build", "--quiet", "--locked", "--workspace", "--bin", "ringfence"]).current_dir(root()).status();
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "--workspace", "--bin", "ringfence"]).current_dir(root());
+        if cfg!(feature = "kafka") {
+            build.args(["--features", "ringfence-tests/kafka"]);
+        }
+        let built = build.status();
         assert!(built.is_ok_and(|s| s.success()), "the sensor does not build");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
         target.join("debug/ringfence")

@@ -13,6 +13,10 @@ use crate::capture::{LinkState, LinkView};
 use crate::config;
 use crate::ring::RingView;
 
+mod outputs;
+
+pub use outputs::OutputSample;
+
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AlarmKind {
@@ -36,6 +40,10 @@ pub enum AlarmKind {
     StoreFailing,
     /// A new configuration was not accepted: the old one is at work.
     ReloadFailed,
+    /// The far end of an output does not take events.
+    OutputFailing,
+    /// Events are gone that an output should have told.
+    OutputDropping,
 }
 
 /// A kind, its word in metrics and the API, how long it must be bad before it is told and good before it ends.
@@ -46,7 +54,7 @@ const fn row(kind: AlarmKind, name: &'static str, raise_secs: u64, clear_secs: u
 }
 
 /// Every kind. What is measured over a window stays bad until the window has passed it; the rest has a time to prove itself.
-const KINDS: [Row; 10] = [
+const KINDS: [Row; 12] = [
     row(AlarmKind::InterfaceMissing, "interface-missing", 3, 5),
     row(AlarmKind::InterfaceDown, "interface-down", 3, 5),
     row(AlarmKind::Permission, "permission", 0, 0),
@@ -57,6 +65,8 @@ const KINDS: [Row; 10] = [
     row(AlarmKind::Shedding, "shedding", 0, 0),
     row(AlarmKind::StoreFailing, "store-failing", 0, 10),
     row(AlarmKind::ReloadFailed, "reload-failed", 0, 0),
+    row(AlarmKind::OutputFailing, "output-failing", 60, 10),
+    row(AlarmKind::OutputDropping, "output-dropping", 0, 0),
 ];
 
 impl AlarmKind {
@@ -168,6 +178,10 @@ pub struct Sample {
     pub store_failing: Option<String>,
     /// Why the last reload was refused, when it was.
     pub reload_failed: Option<String>,
+    /// Every output.
+    pub outputs: Vec<OutputSample>,
+    /// Events that neither the store nor an output has, because the store could not be written for too long.
+    pub events_left_out: u64,
 }
 
 /// Distance between the two clocks' steps from which on the wall clock was set, not slewed.
@@ -252,12 +266,13 @@ pub struct Health {
     clocks: Option<(Duration, Timestamp)>,
     /// When the wall clock was last set, and by how much.
     stepped: Option<(Duration, Duration)>,
+    gone: outputs::Gone,
 }
 
 impl Health {
     /// Healthy until it is fed.
     pub fn new(bars: Bars) -> Self {
-        Health { bars, interfaces: BTreeMap::new(), watched: BTreeMap::new(), clocks: None, stepped: None }
+        Health { bars, interfaces: BTreeMap::new(), watched: BTreeMap::new(), clocks: None, stepped: None, gone: outputs::Gone::default() }
     }
 
     /// Replaces the bars; what is known stays.
@@ -280,6 +295,8 @@ impl Health {
             steps += self.interface(sample.uptime, name, rings, &mut bad);
         }
         self.clock(sample, steps, &mut bad);
+        let times = (sample.uptime, Duration::from_secs(self.bars.window_secs));
+        outputs::look(&mut self.gone, times, &sample.outputs, sample.events_left_out, &mut bad);
         self.settle(sample, bad)
     }
 

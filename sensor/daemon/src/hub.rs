@@ -42,9 +42,6 @@ const FULL_EVERY: Duration = Duration::from_secs(60);
 /// A tick never takes more than this share of the hub's time.
 const TICK_SHARE: u32 = 5;
 
-/// Changes that wait while the disk is full: beyond it only the latest state of each finding is kept, which is what counts.
-const EVENTS_WAITING_MAX: usize = 65_536;
-
 /// Everything that the hub is made of.
 pub struct Hub {
     correlator: Correlator,
@@ -223,10 +220,11 @@ impl Hub {
     fn enter(&mut self, at: Timestamp, event: Event, id: String) {
         *self.events.entry(event).or_default() += 1;
         // Every flow updates a finding: only what a person would call news goes into the history.
-        if event != Event::Updated && self.changes.events.len() < EVENTS_WAITING_MAX {
+        if event != Event::Updated {
             let finding = self.ledger.get(&id).map(|t| (t.finding.verdict, t.finding.level));
             let (verdict, level) = finding.unwrap_or((Verdict::Observed, Level::None));
-            self.changes.events.push(Happened { at, event, finding: id.clone(), verdict, level });
+            let noted = self.changes.note(Happened { at, event, finding: id.clone(), verdict, level });
+            self.store_view.events_left_out += u64::from(!noted);
         }
         self.pending.insert(id);
     }

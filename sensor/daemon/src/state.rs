@@ -201,4 +201,6 @@ pub struct Store {
     pub problem: String,
     /// Size on disk, bytes.
     pub bytes: u64,
+    /// Events of findings that are neither in the store nor told, because it could not be written for too long.
+    pub events_left_out: u64,
 }

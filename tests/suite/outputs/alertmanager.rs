@@ -1,7 +1,6 @@
 //! A real Alertmanager: alerts begin, stay, change and end; it is killed and comes back.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -9,13 +8,18 @@ use ringfence_core::ledger::Event;
 use ringfence_core::policy::Verdict;
 use ringfence_tests::lab::{Process, wait_until};
 use ringfence_tests::outputs::{Source, id, tracked};
+use ringfence_tests::peers::{self, peer};
 use ringfence_tests::sensor::Json;
 
-use super::{SOON, installed, port};
+use super::{SOON, port};
 
-fn start(dir: &Path, port: u16) -> Process {
+const ALERTMANAGER: (&str, &str) = ("prometheus-alertmanager", "prometheus-alertmanager");
+const AMTOOL: (&str, &str) = ("amtool", "prometheus-alertmanager");
+
+/// Starts one.
+pub fn start(dir: &Path, port: u16) -> Process {
     std::fs::write(dir.join("am.yml"), "route: {receiver: none}\nreceivers: [{name: none}]\n").expect("written");
-    let mut command = Command::new("prometheus-alertmanager");
+    let mut command = peers::command(ALERTMANAGER.0, ALERTMANAGER.1).expect("it was there");
     command.arg(format!("--config.file={}", dir.join("am.yml").display()));
     command.arg(format!("--storage.path={}", dir.join("am").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--cluster.listen-address=");
@@ -23,9 +27,10 @@ fn start(dir: &Path, port: u16) -> Process {
 }
 
 /// Alerts that fire, as amtool tells them: finding and verdict.
-fn firing(port: u16) -> Result<Vec<(String, String)>, String> {
+pub fn firing(port: u16) -> Result<Vec<(String, String)>, String> {
     let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
-    let done = Command::new("amtool").args(["alert", "query", "-o", "json", &url]).output().map_err(|e| e.to_string())?;
+    let mut amtool = peers::command(AMTOOL.0, AMTOOL.1).expect("it was there");
+    let done = amtool.args(["alert", "query", "-o", "json", &url]).output().map_err(|e| e.to_string())?;
     let alerts: Vec<Json> = serde_json::from_slice(&done.stdout).map_err(|e| format!("{e}: {}", String::from_utf8_lossy(&done.stderr)))?;
     let label = |a: &Json, name: &str| a["labels"][name].as_str().unwrap_or_default().to_string();
     let mut all: Vec<_> = alerts.iter().map(|a| (label(a, "finding"), label(a, "verdict"))).collect();
@@ -43,7 +48,7 @@ fn becomes(port: u16, wanted: &[(u64, &str)]) {
 
 #[test]
 fn alerts_live_as_findings_do() {
-    if !installed("prometheus-alertmanager", "prometheus-alertmanager") || !installed("amtool", "prometheus-alertmanager") {
+    if peer(ALERTMANAGER.0, ALERTMANAGER.1).is_none() || peer(AMTOOL.0, AMTOOL.1).is_none() {
         return;
     }
     let dir = tempfile::tempdir().expect("a folder");

@@ -1,71 +1,74 @@
 //! A real rsyslog reads what we write, over UDP, TCP and TLS; it is killed, stopped and comes back.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use ringfence_core::ledger::Event;
 use ringfence_tests::lab::{Process, wait_until};
 use ringfence_tests::outputs::{Source, tracked};
+use ringfence_tests::peers;
 use ringfence_tests::sensor::Json;
 
-use super::{SOON, certificate, installed, port};
+use super::{SOON, certificate, port};
 
 /// Ports of one rsyslog.
-struct Ports {
-    udp: u16,
-    tcp: u16,
-    tls: u16,
+pub struct Ports {
+    pub udp: u16,
+    pub tcp: u16,
+    pub tls: u16,
 }
 
-fn start(dir: &Path, ports: &Ports) -> Process {
+/// Starts one. What it understands of structured data and of CEF (by liblognorm) is in what it writes.
+pub fn start(dir: &Path, ports: &Ports) -> Process {
     let at = dir.display();
     let text = format!(
         r#"global(workDirectory="{at}" maxMessageSize="2m" parser.escapeControlCharactersOnReceive="off"
   defaultNetstreamDriverCAFile="{at}/cert.pem" defaultNetstreamDriverCertFile="{at}/cert.pem" defaultNetstreamDriverKeyFile="{at}/key.pem")
+main_queue(queue.type="Direct")
 module(load="imudp") module(load="imptcp") module(load="imtcp" streamdriver.name="gtls" streamdriver.mode="1" streamdriver.authmode="anon")
-module(load="mmpstrucdata")
+module(load="mmpstrucdata") module(load="mmnormalize")
 template(name="whole" type="list") {{ property(name="jsonmesg") constant(value="\n") }}
 input(type="imudp" address="127.0.0.1" port="{}")
 input(type="imptcp" address="127.0.0.1" port="{}" framingfix.cisco.asa="off" maxframesize="2000000")
 input(type="imtcp" address="127.0.0.1" port="{}")
 action(type="mmpstrucdata" sd_name.lowercase="off")
+if $msg startswith "CEF:" then action(type="mmnormalize" rule=["rule=:%cef:cef%"] path="$!read")
 action(type="omfile" file="{at}/got.json" template="whole")
 "#,
         ports.udp, ports.tcp, ports.tls
     );
     std::fs::write(dir.join("rsyslog.conf"), text).expect("written");
-    let mut command = Command::new("rsyslogd");
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").args(["-n", "-f"]).arg(dir.join("rsyslog.conf")).arg("-i").arg(dir.join("pid"));
+    let mut command = peers::rsyslogd().expect("it was there");
+    command.args(["-n", "-f"]).arg(dir.join("rsyslog.conf")).arg("-i").arg(dir.join("pid"));
     Process::start(command, &dir.join("rsyslog.log"))
 }
 
-fn got(dir: &Path) -> Vec<Json> {
+/// Messages of ours that it has written.
+pub fn got(dir: &Path) -> Vec<Json> {
     let text = std::fs::read_to_string(dir.join("got.json")).unwrap_or_default();
     text.lines().filter_map(|l| serde_json::from_str::<Json>(l).ok()).filter(|m| m["app-name"] == "ringfence").collect()
 }
 
 /// Our structured data as rsyslog understood it.
-fn data(message: &Json) -> Json {
+pub fn data(message: &Json) -> Json {
     message["$!"]["rfc5424-sd"]["ringfence@32473"].clone()
 }
 
-fn here() -> Option<(tempfile::TempDir, Ports)> {
-    let there = installed("rsyslogd", "rsyslog") && Path::new("/usr/lib").exists() && installed("openssl", "openssl");
-    if !there {
-        return None;
-    }
+/// A folder with a certificate, and ports; `None`, after a word, where there is no rsyslog.
+pub fn here() -> Option<(tempfile::TempDir, Ports)> {
+    peers::rsyslogd()?;
     let dir = tempfile::tempdir().expect("a folder");
     certificate(dir.path());
     Some((dir, Ports { udp: port(), tcp: port(), tls: port() }))
 }
 
-fn output(name: &str, endpoint: &str, more: &str) -> String {
+pub fn output(name: &str, endpoint: &str, more: &str) -> String {
     format!("[[output]]\nname = \"{name}\"\nkind = \"syslog\"\nidentities = true\nendpoint = \"{endpoint}\"\n{more}\n")
 }
 
-fn arrives(dir: &Path, wanted: usize, what: impl Fn(&Json) -> bool) -> Vec<Json> {
+/// Waits for messages.
+pub fn arrives(dir: &Path, wanted: usize, what: impl Fn(&Json) -> bool) -> Vec<Json> {
     wait_until("messages", SOON, || {
         let there: Vec<Json> = got(dir).into_iter().filter(&what).collect();
         if there.len() >= wanted {

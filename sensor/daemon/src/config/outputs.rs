@@ -9,7 +9,7 @@ use ringfence_core::policy::{Level, Segments, Verdict};
 
 use super::place::{Place, Text, required, texts};
 use super::service::within;
-use crate::deliver::{Kind, OUTPUTS, format, outputs::alertmanager};
+use crate::deliver::{Kind, LEFT_OUT, OUTPUTS, format, outputs::alertmanager};
 
 /// An output.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,10 @@ pub struct Output {
     pub spool_events: u64,
     /// Events that are sent in a minute.
     pub per_minute: u32,
+    /// NATS: the subject; Kafka: the topic.
+    pub channel: String,
+    /// NATS: the stream that is made where there is none.
+    pub stream: Option<String>,
     /// Alertmanager: how often alerts are sent again.
     pub resend: Duration,
     /// A file of so many bytes is rotated; 0 for never.
@@ -83,10 +87,17 @@ pub struct Endpoint {
     pub tls: bool,
 }
 
+/// The subject or topic where the configuration names none.
+const CHANNEL: &str = "ringfence.findings";
 /// Schemes with TLS.
 const SECURE: &[&str] = &["https", "tls"];
 
 impl Endpoint {
+    /// Host and port, as addresses of services are written.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+    }
+
     /// Reads `scheme://host:port/path`.
     fn parse(text: &str, kind: &Kind) -> Option<Endpoint> {
         let (scheme, rest) = text.split_once("://")?;
@@ -136,7 +147,7 @@ fn one<'d>(section: &Section<'d>, dir: &Path) -> Option<Draft<'d>> {
     let name = required(section, "name").filter(|(name, place)| place.is_name(name));
     let kind = kind(section);
     // Known, whatever the kind.
-    ["format", "endpoint", "path", "segments"].iter().for_each(|key| drop(section.node(key)));
+    ["format", "endpoint", "path", "segments", "subject", "stream", "topic"].iter().for_each(|key| drop(section.node(key)));
     let path = |key: &str| section.text(key).map(|item| dir.join(item.value));
     let mut output = Output {
         name: String::new(),
@@ -152,6 +163,8 @@ fn one<'d>(section: &Section<'d>, dir: &Path) -> Option<Draft<'d>> {
         segments: Vec::new(),
         spool_events: 50_000,
         per_minute: 6_000,
+        channel: CHANNEL.to_string(),
+        stream: None,
         resend: alertmanager::RESEND,
         rotate_bytes: 100 << 20,
         rotate_after: Duration::ZERO,
@@ -167,6 +180,7 @@ fn one<'d>(section: &Section<'d>, dir: &Path) -> Option<Draft<'d>> {
     within(section, "rotate_hours", 0, 8_760, "hours; 0 for never", |n| output.rotate_after = Duration::from_secs(n * 3_600));
     within(section, "keep_files", 1, 10_000, "files", |n| output.keep_files = n as usize);
     let kind = kind?;
+    channel(section, kind, &mut output);
     let reached = target(section, kind, dir, &mut output);
     let (name, place) = name?;
     output.name = name;
@@ -178,10 +192,37 @@ fn kind(section: &Section<'_>) -> Option<&'static Kind> {
     let found = OUTPUTS.iter().find(|k| k.name == item.value);
     if found.is_none() {
         let place = Place::of(section.document(), &item);
+        if LEFT_OUT.contains(&item.value) {
+            let help = format!("take a package that has it, or build with `cargo build --release --features {}`", item.value);
+            place.error(format!("this build has no output for {}", item.value), help);
+            return None;
+        }
         let names: Vec<&str> = OUTPUTS.iter().map(|k| k.name).collect();
         place.unknown("kind of output", item.value, names.iter().copied(), &format!("one of {}", names.join(", ")));
     }
     found
+}
+
+/// The subject or topic, and the stream: of words that are safe there.
+fn channel(section: &Section<'_>, kind: &Kind, output: &mut Output) {
+    let fit = |text: &str| !text.is_empty() && text.len() <= 249 && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let words = |text: &str| text.split('.').all(|word| !word.is_empty());
+    for (key, of) in [("subject", "nats"), ("stream", "nats"), ("topic", "kafka")] {
+        let Some(item) = section.text(key) else { continue };
+        let place = Place::of(section.document(), &item);
+        if kind.name != of {
+            place.error(format!("{} has no {key}", kind.name), "leave the line out");
+        } else if !fit(item.value) || !words(item.value) || (key == "stream" && item.value.contains('.')) {
+            place.error(
+                format!("`{}` is no {key}", item.value.escape_debug()),
+                "letters, digits, `-`, `_`; words of a subject or topic are joined by dots",
+            );
+        } else if key == "stream" {
+            output.stream = Some(item.value.to_string());
+        } else {
+            output.channel = item.value.to_string();
+        }
+    }
 }
 
 fn form(section: &Section<'_>, kind: &Kind) -> Option<format::Format> {

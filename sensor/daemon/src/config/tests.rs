@@ -590,6 +590,19 @@ fn what_is_wrong_with_an_output_is_told_at_its_line() {
             "kind = \"file\"\npath = \"x\"\n[[output]]\nname = \"siem\"\nkind = \"file\"\npath = \"y\"",
             "18:8: error: output[1].name: `siem` is also the name of the output in line 14 (names are unique)",
         ),
+        // Stands for a kind that this build was made without.
+        (
+            "kind = \"pigeon\"",
+            "15:8: error: output[0].kind: this build has no output for pigeon (take a package that has it, or build with \
+             `cargo build --release --features pigeon`)",
+        ),
+        ("kind = \"file\"\npath = \"x\"\nsubject = \"s\"", "17:11: error: output[0].subject: file has no subject (leave the line out)"),
+        #[cfg(feature = "nats")]
+        ("kind = \"nats\"\nendpoint = \"nats://x\"\nsubject = \"a..b\"", "17:11: error: output[0].subject: `a..b` is no subject"),
+        #[cfg(feature = "nats")]
+        ("kind = \"nats\"\nendpoint = \"nats://x\"\nstream = \"a.b\"", "17:10: error: output[0].stream: `a.b` is no stream"),
+        #[cfg(feature = "kafka")]
+        ("kind = \"kafka\"\nendpoint = \"kafka://x\"\ntopic = \"a b\"", "17:9: error: output[0].topic: `a b` is no topic"),
     ] {
         let found = problems(&format!("{OFFICE}{}", output(text)));
         assert!(found.iter().any(|p| p.starts_with(&format!("ringfence.toml:{line}"))), "{text}: {found:#?}");

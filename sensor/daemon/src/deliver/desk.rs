@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::runner::{Parts, Runner};
+use super::runner::{Pace, Parts, Runner};
 use super::{Board, cursor, kind};
 use crate::config::Output as Settings;
 use crate::pseudonym::Pseudonyms;
@@ -42,6 +42,7 @@ pub struct Desk {
     pseudonyms: Pseudonyms,
     demand: SharedDemand,
     board: Board,
+    pace: Pace,
     runtime: Runtime,
     running: Table,
 }
@@ -52,8 +53,17 @@ impl Desk {
     /// # Errors
     /// When the system gives no threads.
     pub fn new(state: &Path, pseudonyms: Pseudonyms, demand: SharedDemand) -> io::Result<Desk> {
+        Desk::paced(state, pseudonyms, demand, Pace::default())
+    }
+
+    /// The same, whose outputs wait as long as they are told.
+    ///
+    /// # Errors
+    /// As for [`Desk::new`].
+    pub fn paced(state: &Path, pseudonyms: Pseudonyms, demand: SharedDemand, pace: Pace) -> io::Result<Desk> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).thread_name("deliver").enable_all().build()?;
-        let desk = Desk { state: state.to_path_buf(), pseudonyms, demand, board: Board::default(), runtime, running: Table::default() };
+        let board = Board::default();
+        let desk = Desk { state: state.to_path_buf(), pseudonyms, demand, board, pace, runtime, running: Table::default() };
         let (running, demand) = (Arc::clone(&desk.running), SharedDemand::clone(&desk.demand));
         desk.runtime.spawn(async move {
             loop {
@@ -114,11 +124,11 @@ impl Desk {
         // As the API does it: whoever may see who it is gets the ids that `scan` prints.
         let names = if settings.identities { Pseudonyms::plain() } else { self.pseudonyms.clone() };
         let veil = Veil::new(names, settings.identities);
-        let (state, board, copy, place) = (self.state.clone(), self.board.clone(), settings.clone(), site.to_string());
+        let (state, board, copy, place, pace) = (self.state.clone(), self.board.clone(), settings.clone(), site.to_string(), self.pace);
         board.write(&settings.name, |s| s.kind = kind.name);
         let make = move || {
             let output = (kind.make)(&copy);
-            Runner::new(Parts { settings: copy, output, state: &state, veil, site: place, board })
+            Runner::new(Parts { settings: copy, output, state: &state, veil, site: place, board, pace })
         };
         let ((stop, stopped), before) = (watch::channel(false), old.as_ref().map_or(0, |o| *o.delivered.borrow()));
         // A new one takes its place in the outbox now; one that changed waits until the old one is out.

@@ -1,7 +1,7 @@
 //! What leaves: an event of a finding, as the output that sends it may tell it.
 
 use ringfence_core::ledger::{Event as Happening, Stage, Tracked};
-use ringfence_core::policy::Verdict;
+use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 
 use crate::config::Output as Settings;
@@ -25,6 +25,8 @@ pub struct Event {
     pub(super) lowest: u64,
     /// It passes the output's filter. Others reach only outputs that must end what they began.
     pub fits: bool,
+    /// With this it left the output's filter: what the far end was told of it holds no more.
+    pub left: bool,
 }
 
 /// What an event is about.
@@ -59,7 +61,7 @@ impl Event {
         let mut tracked = row.tracked;
         tracked.finding = veil.finding(&tracked.finding);
         let about = About::Finding(Box::new(Happened { event: row.event, tracked, folded: Vec::new() }));
-        Event { id: format!("ev-{}", row.id), seq: row.seq, at: row.at, site: site.to_string(), about, lowest: row.seq, fits }
+        Event { id: format!("ev-{}", row.id), seq: row.seq, at: row.at, site: site.to_string(), about, lowest: row.seq, fits, left: false }
     }
 
     /// What happened to which finding.
@@ -70,9 +72,16 @@ impl Event {
         }
     }
 
+    /// It tells that a finding that goes on left the output's filter.
+    pub fn has_left(&self) -> bool {
+        self.left && self.happened().is_some_and(|h| !h.is_over())
+    }
+
     /// The word for what happened.
     pub fn word(&self) -> &'static str {
         self.happened().map_or("held", |h| match h.event {
+            // It goes on, judged so that this output does not tell it any more.
+            _ if self.has_left() => "left",
             // To whoever reads it, a finding that is judged otherwise was updated.
             Happening::Rejudged => "updated",
             other => other.name(),
@@ -127,9 +136,24 @@ fn severity(verdict: Verdict) -> u8 {
 
 fn fits(settings: &Settings, tracked: &Tracked) -> bool {
     let finding = &tracked.finding;
-    let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
-    let verdict = settings.verdicts.is_empty() || settings.verdicts.contains(&finding.verdict);
-    verdict && finding.level >= settings.min_level && named(&settings.segments, &finding.segment)
+    told(settings, finding.verdict, finding.level) && told_segment(settings, &finding.segment)
+}
+
+/// Whether an output tells of this segment.
+pub(super) fn told_segment(settings: &Settings, name: &str) -> bool {
+    settings.segments.is_empty() || settings.segments.iter().any(|n| n == name)
+}
+
+/// Whether an output tells what is judged so.
+pub(super) fn told(settings: &Settings, verdict: Verdict, level: Level) -> bool {
+    (settings.verdicts.is_empty() || settings.verdicts.contains(&verdict)) && level >= settings.min_level
+}
+
+/// How many events, from the front, are each of another finding: those may be on their way together without coming out of order.
+#[cfg(any(feature = "nats", feature = "kafka"))]
+pub(super) fn apart(events: &[Event]) -> usize {
+    let mut seen = std::collections::BTreeSet::new();
+    events.iter().take_while(|e| e.happened().is_none_or(|h| seen.insert(&h.tracked.finding.id))).count()
 }
 
 /// Puts an event behind those that wait. One that says only that a finding is judged otherwise gives way to a later one of that finding,

@@ -23,6 +23,7 @@ use crate::config::Output as Settings;
 pub use board::{Board, Standing};
 pub use desk::Desk;
 pub use event::{About, Event, Happened};
+pub use runner::Pace;
 
 /// Why not everything was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +90,26 @@ pub struct Kind {
 }
 
 /// Every kind of output.
-pub static OUTPUTS: &[Kind] = &[outputs::alertmanager::KIND, outputs::webhook::KIND, outputs::syslog::KIND, outputs::file::KIND];
+pub static OUTPUTS: &[Kind] = &[
+    outputs::alertmanager::KIND,
+    outputs::webhook::KIND,
+    outputs::syslog::KIND,
+    outputs::file::KIND,
+    #[cfg(feature = "nats")]
+    outputs::nats::KIND,
+    #[cfg(feature = "kafka")]
+    outputs::kafka::KIND,
+];
+
+/// Kinds that this build lacks; each is also the feature with which it has it.
+pub static LEFT_OUT: &[&str] = &[
+    #[cfg(not(feature = "nats"))]
+    "nats",
+    #[cfg(not(feature = "kafka"))]
+    "kafka",
+    #[cfg(test)]
+    "pigeon",
+];
 
 /// The kind of a name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -39,7 +39,7 @@ pub async fn connect(endpoint: &Endpoint, tls: &OutputTls) -> io::Result<Box<dyn
         return Ok(Box::new(stream));
     }
     let name = ServerName::try_from(endpoint.host.clone()).map_err(io::Error::other)?;
-    Ok(Box::new(connector(tls)?.connect(name, stream).await?))
+    Ok(Box::new(TlsConnector::from(Arc::new(client_config(tls)?)).connect(name, stream).await?))
 }
 
 /// The first address of an endpoint.
@@ -52,7 +52,10 @@ pub async fn resolve(endpoint: &Endpoint) -> io::Result<SocketAddr> {
 }
 
 /// A client's side of TLS: whom it trusts, and who it is.
-fn connector(tls: &OutputTls) -> io::Result<TlsConnector> {
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn client_config(tls: &OutputTls) -> io::Result<ClientConfig> {
     let system = || SYSTEM_ROOTS.iter().map(PathBuf::from).find(|p| p.exists());
     let ca =
         tls.ca.clone().or_else(system).ok_or_else(|| io::Error::other("this system has no list of certificate authorities; set `ca`"))?;
@@ -64,14 +67,13 @@ fn connector(tls: &OutputTls) -> io::Result<TlsConnector> {
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_root_certificates(roots);
-    let config = match (&tls.certificate, &tls.key) {
+    Ok(match (&tls.certificate, &tls.key) {
         (Some(chain), Some(key)) => {
             let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| told(key, e))?;
             config.with_client_auth_cert(certificates(chain)?, private).map_err(|e| told(chain, e))?
         }
         _ => config.with_no_client_auth(),
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
+    })
 }
 
 fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
@@ -111,7 +113,7 @@ pub async fn post(endpoint: &Endpoint, tls: &OutputTls, body: Vec<u8>, headers: 
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(&endpoint.path)
-        .header(HOST, format!("{}:{}", endpoint.host, endpoint.port))
+        .header(HOST, endpoint.authority())
         .header(USER_AGENT, concat!("ringfence/", env!("CARGO_PKG_VERSION")))
         .header(CONTENT_TYPE, "application/json");
     for (name, value) in headers {

@@ -17,16 +17,35 @@ use crate::config::Output as Settings;
 use crate::store::outbox::{Reader, Row};
 use crate::veil::Veil;
 
-/// How often the outbox is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A far end that has not answered after so long hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// The shortest and the longest pause after something failed.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
 /// Events that are read ahead.
 const AHEAD: usize = 256;
-/// How often a summary of what is held may be sent.
-const HELD_EVERY: Duration = Duration::from_secs(60);
+
+/// How long an output waits for what. Tests are in a hurry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two looks into the outbox.
+    pub look: Duration,
+    /// A far end that has not answered after so long hangs.
+    pub patience: Duration,
+    /// The first pause after something failed; each further one is twice as long.
+    pub pause: Duration,
+    /// The longest pause.
+    pub pause_max: Duration,
+    /// Between two summaries of what is held.
+    pub held: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            look: Duration::from_millis(250),
+            patience: Duration::from_secs(20),
+            pause: Duration::from_millis(250),
+            pause_max: Duration::from_secs(60),
+            held: Duration::from_secs(60),
+        }
+    }
+}
 
 /// One output at work.
 pub struct Runner {
@@ -43,6 +62,7 @@ pub struct Runner {
     read: Place,
     /// When events were sent in the last minute: the budget.
     budget: Budget,
+    pace: Pace,
     held_told: Option<Instant>,
     begun: bool,
 }
@@ -55,6 +75,7 @@ pub struct Parts<'p> {
     pub veil: Veil,
     pub site: String,
     pub board: Board,
+    pub pace: Pace,
 }
 
 impl Runner {
@@ -74,8 +95,9 @@ impl Runner {
         }
         let read = cursor.place().cloned().unwrap_or_default();
         let budget = Budget::new(parts.settings.per_minute);
-        let Parts { settings, output, veil, site, board, .. } = parts;
-        Ok(Runner { settings, output, reader, cursor, veil, site, board, waiting: Vec::new(), read, budget, held_told: None, begun: false })
+        let Parts { settings, output, veil, site, board, pace, .. } = parts;
+        let (waiting, held_told, begun) = (Vec::new(), None, false);
+        Ok(Runner { settings, output, reader, cursor, veil, site, board, waiting, read, budget, pace, held_told, begun })
     }
 
     /// Up to where everything is delivered.
@@ -85,23 +107,22 @@ impl Runner {
 
     /// Runs until it is stopped. What waits then waits on disk.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>, delivered: watch::Sender<u64>) {
-        let mut pause = Pause::default();
+        let (mut pause, look) = (Pause::default(), self.pace.look);
         loop {
             if *stop.borrow() {
                 return;
             }
             let next = match self.step().await {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => LOOK_EVERY,
+                Ok(more) => {
+                    pause = Pause::default();
+                    if more { Duration::ZERO } else { look }
+                }
                 Err(what) => {
                     self.failed(&what);
-                    pause.next()
+                    pause.next(&self.pace)
                 }
             };
             delivered.send_replace(self.delivered());
-            if next <= LOOK_EVERY {
-                pause = Pause::default();
-            }
             if !next.is_zero() {
                 tokio::select! {
                     () = tokio::time::sleep(next) => {}
@@ -128,7 +149,7 @@ impl Runner {
             self.tell_held().await?;
             return Ok(false);
         }
-        let outcome = timeout(PATIENCE, self.output.send(&self.waiting[..allowed])).await;
+        let outcome = timeout(self.pace.patience, self.output.send(&self.waiting[..allowed])).await;
         let (taken, problem) = match outcome {
             Ok(Ok(())) => (allowed, None),
             Ok(Err(failure)) => (failure.taken.min(allowed), Some((failure.what, failure.refused))),
@@ -155,7 +176,7 @@ impl Runner {
     }
 
     async fn idle(&mut self) -> Result<(), String> {
-        let done = timeout(PATIENCE, self.output.idle()).await.map_err(|_| "no answer in time".to_string())?;
+        let done = timeout(self.pace.patience, self.output.idle()).await.map_err(|_| "no answer in time".to_string())?;
         done.map_err(|f| f.what)
     }
 
@@ -195,20 +216,34 @@ impl Runner {
                 break;
             }
             self.read.seq = reached;
-            rows.into_iter().for_each(|row| self.admit(row));
+            rows.into_iter().try_for_each(|row| self.admit(row))?;
         }
         Ok(())
     }
 
-    fn admit(&mut self, row: Row) {
-        let event = Event::new(row, &self.veil, &self.site, &self.settings);
-        if event.fits || self.output.keeps_state() {
+    fn admit(&mut self, row: Row) -> Result<(), String> {
+        let left = self.leaves(&row)?;
+        let mut event = Event::new(row, &self.veil, &self.site, &self.settings);
+        event.left = left;
+        if event.fits || event.left || self.output.keeps_state() {
             let before = self.waiting.len();
             event::fold(&mut self.waiting, event);
             if self.waiting.len() == before {
                 self.board.write(&self.settings.name, |s| s.folded += 1);
             }
         }
+        Ok(())
+    }
+
+    /// Whether this output told of a finding until this event of it.
+    fn leaves(&self, row: &Row) -> Result<bool, String> {
+        let finding = &row.tracked.finding;
+        let here = event::told_segment(&self.settings, &finding.segment);
+        if self.output.keeps_state() || !here || event::told(&self.settings, finding.verdict, finding.level) {
+            return Ok(false);
+        }
+        let before = self.reader.judged_before(row).map_err(|e| e.to_string())?;
+        Ok(before.is_some_and(|(verdict, level)| event::told(&self.settings, verdict, level)))
     }
 
     /// Everything up to here is delivered, or left out.
@@ -231,7 +266,7 @@ impl Runner {
 
     /// One line instead of many: how many wait.
     async fn tell_held(&mut self) -> Result<(), String> {
-        if self.held_told.is_some_and(|at| at.elapsed() < HELD_EVERY) || self.output.keeps_state() {
+        if self.held_told.is_some_and(|at| at.elapsed() < self.pace.held) || self.output.keeps_state() {
             return Ok(());
         }
         let count = self.board.all().get(&self.settings.name).map_or(0, |s| s.depth);
@@ -239,8 +274,9 @@ impl Runner {
         // The same summary told twice has the same id.
         let id = format!("held-{}-{}", self.read.outbox, lowest);
         let seq = lowest.saturating_sub(1);
-        let event = Event { id, seq, at: now(), site: self.site.clone(), about: About::Held { count, since }, lowest, fits: true };
-        let sent = timeout(PATIENCE, self.output.send(std::slice::from_ref(&event))).await;
+        let event =
+            Event { id, seq, at: now(), site: self.site.clone(), about: About::Held { count, since }, lowest, fits: true, left: false };
+        let sent = timeout(self.pace.patience, self.output.send(std::slice::from_ref(&event))).await;
         sent.map_err(|_| "no answer in time".to_string())?.map_err(|f| f.what)?;
         self.held_told = Some(Instant::now());
         Ok(())
@@ -307,8 +343,8 @@ impl Budget {
 struct Pause(u32);
 
 impl Pause {
-    fn next(&mut self) -> Duration {
-        let full = PAUSES.0.saturating_mul(1 << self.0.min(16)).min(PAUSES.1);
+    fn next(&mut self, pace: &Pace) -> Duration {
+        let full = pace.pause.saturating_mul(1 << self.0.min(16)).min(pace.pause_max);
         self.0 += 1;
         let mut byte = [0];
         // Without a random number the pause is merely a full one.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ringfence_core::ledger::{Event as Happening, Stage, Tracked};
-use ringfence_core::policy::Level;
+use ringfence_core::policy::{Level, Verdict};
 use serde_json::Value;
 
 use super::event::fold;
@@ -125,6 +125,46 @@ fn a_filter_leaves_out_what_it_says() {
     assert_eq!(desk.board().all()["siem"].sent, 2);
 }
 
+/// Of a finding that was told and is judged out of the filter, the far end hears once that it left; of one that never was in it, nothing.
+#[test]
+fn what_leaves_the_filter_is_told_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(dir.path()).expect("opens");
+    let desk = desk(dir.path(), &store);
+    desk.set(&file(dir.path(), "verdicts = [\"violation\"]\nmin_level = \"probable\""), "");
+    let story = [
+        (Happening::Opened, Verdict::Observed, Level::Confirmed),
+        (Happening::Rejudged, Verdict::Violation, Level::Confirmed),
+        (Happening::Rejudged, Verdict::Waived, Level::Confirmed),
+        (Happening::Acknowledged, Verdict::Waived, Level::Confirmed),
+        (Happening::Rejudged, Verdict::Violation, Level::Confirmed),
+        (Happening::Rejudged, Verdict::Violation, Level::Possible),
+        (Happening::Resolved, Verdict::Violation, Level::Possible),
+        (Happening::Reopened, Verdict::Violation, Level::Probable),
+        (Happening::Resolved, Verdict::Violation, Level::Probable),
+    ];
+    for (n, (event, verdict, level)) in story.into_iter().enumerate() {
+        let mut tracked = tracked(1);
+        (tracked.finding.verdict, tracked.finding.level) = (verdict, level);
+        let happened = crate::store::Happened {
+            at: now().after(Duration::from_secs(n as u64)),
+            event,
+            finding: tracked.finding.id.clone(),
+            verdict,
+            level,
+        };
+        store.write(&Changes { findings: vec![tracked], events: vec![happened], ..Changes::default() }).expect("written");
+        // One by one: what waits together would be folded.
+        let told = [0, 1, 2, 2, 3, 4, 4, 5, 6][n];
+        sent(&desk, told);
+        assert_eq!(desk.board().all()["siem"].sent, told);
+    }
+    let found = lines(&dir.path().join("events.json"), 6);
+    desk.end(Duration::from_secs(5));
+    let words: Vec<&str> = found.iter().map(|l| l["event"].as_str().expect("a word")).collect();
+    assert_eq!(words, ["updated", "left", "updated", "left", "reopened", "resolved"]);
+}
+
 #[test]
 fn what_waits_survives_a_restart_and_a_change_of_settings() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -172,6 +212,41 @@ fn a_full_queue_loses_its_oldest_and_counts_them() {
     let dropped = desk.board().all()["siem"].dropped;
     assert_eq!((found.len() as u64 + dropped, found.len()), (1_000, 100));
     assert_eq!(found.last().expect("one")["seq"], 1_000);
+}
+
+/// A far end that is away is not pestered: pauses double up to the longest, and begin anew once it works.
+#[test]
+fn pauses_grow_while_nothing_works() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(dir.path()).expect("opens");
+    let gone = dir.path().join("gone");
+    std::fs::create_dir(&gone).expect("made");
+    let pace = Pace {
+        look: Duration::from_millis(20),
+        pause: Duration::from_millis(20),
+        pause_max: Duration::from_millis(320),
+        ..Pace::default()
+    };
+    let blocked = settings(dir.path(), "[[output]]\nname = \"siem\"\nkind = \"file\"\npath = \"gone/x\"\n");
+    std::fs::remove_dir(&gone).expect("removed");
+    let desk = Desk::paced(dir.path(), Pseudonyms::keyed([7; 32]), store.demand(), pace).expect("threads");
+    desk.set(&blocked, "");
+    write(&mut store, &[(1, Happening::Opened)]);
+    // Undisturbed: 20, 40, 80, 160, 320, 320 ... ms, each shortened by up to a half. Without growth there would be a hundred and more.
+    std::thread::sleep(Duration::from_secs(3));
+    let failed = desk.board().all()["siem"].failed;
+    assert!((8..=28).contains(&failed), "{failed} attempts in three seconds");
+    std::fs::create_dir(&gone).expect("made");
+    sent(&desk, 1);
+    std::fs::remove_dir_all(&gone).expect("removed");
+    write(&mut store, &[(2, Happening::Opened)]);
+    let before = Instant::now();
+    while desk.board().all()["siem"].failed < failed + 3 {
+        assert!(before.elapsed() < Duration::from_secs(20), "{:?}", desk.board().all());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(before.elapsed() < Duration::from_millis(1_500), "the first pauses are short again: {:?}", before.elapsed());
+    desk.end(Duration::ZERO);
 }
 
 #[test]

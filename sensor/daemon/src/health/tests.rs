@@ -186,6 +186,50 @@ fn a_store_or_a_reload_that_failed() {
 }
 
 #[test]
+fn an_output_that_fails_for_a_minute() {
+    let mut day = Day::new();
+    let output = |name: &str| OutputSample { name: name.into(), ..OutputSample::default() };
+    day.sample.outputs = vec![output("siem"), output("soar")];
+    day.traffic(5).is(&[]);
+    day.sample.outputs[1].problem = "connection refused".into();
+    day.traffic(60).is(&[]);
+    day.traffic(1).is(&[AlarmKind::OutputFailing]);
+    assert!(day.told[0].detail.starts_with("soar: connection refused"), "{:?}", day.told);
+    day.sample.outputs[1].problem.clear();
+    day.traffic(10).is(&[AlarmKind::OutputFailing]);
+    day.traffic(1).is(&[]);
+    // One that fails now and then is tried again, and no alarm.
+    for _ in 0..30 {
+        day.sample.outputs[0].problem = "HTTP 500".into();
+        day.traffic(40).is(&[]);
+        day.sample.outputs[0].problem.clear();
+        day.traffic(11).is(&[]);
+    }
+}
+
+#[test]
+fn events_that_are_gone() {
+    let mut day = Day::new();
+    day.sample.outputs = vec![OutputSample { name: "siem".into(), ..OutputSample::default() }];
+    day.traffic(5).is(&[]);
+    day.sample.outputs[0].gone = 3;
+    day.traffic(1).is(&[AlarmKind::OutputDropping]);
+    day.sample.outputs[0].gone = 5;
+    day.traffic(60).is(&[AlarmKind::OutputDropping]);
+    assert!(day.told[0].detail.starts_with("siem: 5 events are gone"), "{:?}", day.told);
+    day.traffic(2).is(&[]);
+    day.sample.events_left_out = 7;
+    day.traffic(1).is(&[AlarmKind::OutputDropping]);
+    assert!(day.told[0].detail.starts_with("7 events found no room"), "{:?}", day.told);
+    // An output that starts anew counts from nothing.
+    day.traffic(70).is(&[]);
+    day.sample.outputs[0].gone = 0;
+    day.traffic(1).is(&[]);
+    day.sample.outputs[0].gone = 1;
+    day.traffic(1).is(&[AlarmKind::OutputDropping]);
+}
+
+#[test]
 fn interfaces_are_judged_each_for_itself() {
     let mut day = Day::new();
     let mut other = day.sample.rings[0].clone();

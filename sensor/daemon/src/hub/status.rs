@@ -13,7 +13,8 @@ use super::Hub;
 use crate::capture::live::{Link, LinkView};
 use crate::clock::now;
 use crate::config;
-use crate::health::{Health, RingSample, Sample};
+use crate::deliver::Standing;
+use crate::health::{Health, OutputSample, RingSample, Sample};
 use crate::output;
 use crate::ring::{Published, RingView};
 use crate::state::{Alarm, Queue, Reloads, Ring, Segment, Status};
@@ -160,7 +161,10 @@ impl Hub {
         let keeper = &mut self.status;
         let reload_failed = (!keeper.reloads.last_accepted).then(|| keeper.reloads.problem.clone());
         let rings = views.iter().map(|(link, ring)| RingSample { link: link.clone(), counts: ring.into() }).collect();
-        let sample = Sample { now: at, uptime: keeper.epoch.elapsed(), rings, store_failing, reload_failed };
+        let output = |(name, s): (String, Standing)| OutputSample { name, problem: s.problem, gone: s.dropped + s.refused };
+        let outputs = self.desk.board().all().into_iter().map(output).collect();
+        let events_left_out = self.store_view.events_left_out;
+        let sample = Sample { now: at, uptime: keeper.epoch.elapsed(), rings, store_failing, reload_failed, outputs, events_left_out };
         let alarms = keeper.health.feed(&sample);
         let row = |a: crate::health::Alarm| Alarm {
             kind: a.kind.name(),

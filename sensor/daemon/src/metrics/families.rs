@@ -67,6 +67,7 @@ pub static FAMILIES: &[Family] = &[
     family("ringfence_queue_age_seconds", Gauge, NONE, "How long the oldest batch waited, the worst of the last second.", |s, out| out.add(NONE, s.status.queue.age_secs)),
     family("ringfence_store_writes_total", Counter, &["result"], "Writes to the store: written, or failed and tried again.", |s, out| { out.add(&["written"], s.status.store.written as f64); out.add(&["failed"], s.status.store.failed as f64) }),
     family("ringfence_store_pending_findings", Gauge, NONE, "Findings whose latest state is not on disk yet.", |s, out| out.add(NONE, s.status.store.pending as f64)),
+    family("ringfence_finding_events_left_out_total", Counter, NONE, "Events of findings that are neither in the store nor told, because it could not be written for too long.", |s, out| out.add(NONE, s.status.store.events_left_out as f64)),
     family("ringfence_store_bytes", Gauge, NONE, "Size of the store on disk.", |s, out| out.add(NONE, s.status.store.bytes as f64)),
     family("ringfence_store_healthy", Gauge, NONE, "0 when the store cannot be written.", |s, out| out.add(NONE, truth(s.status.store.problem.is_empty()))),
     family("ringfence_config_generation", Gauge, NONE, "Configurations accepted so far: 1 at the start.", |s, out| out.add(NONE, s.status.generation as f64)),

@@ -134,7 +134,19 @@ impl Changes {
     }
 }
 
+/// Events that wait while the disk is full: beyond it only the latest state of each finding is kept, which is what counts.
+pub const EVENTS_WAITING_MAX: usize = 65_536;
+
 impl Changes {
+    /// Adds an event, where there is room; whether there was.
+    pub fn note(&mut self, event: Happened) -> bool {
+        let room = self.events.len() < EVENTS_WAITING_MAX;
+        if room {
+            self.events.push(event);
+        }
+        room
+    }
+
     /// Takes out everything that is about a device, where only groups may be told.
     pub fn without_devices(&mut self) {
         self.findings.clear();

@@ -1,11 +1,13 @@
 //! What is to leave: an event of a finding with the finding as it was then. Written in the transaction that writes the finding, so there
 //! is no moment at which one is on disk and the other is not. Outputs read it through a connection of their own.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ringfence_core::ledger::{Event, Stage, Tracked};
+use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
@@ -78,8 +80,9 @@ impl Demand {
 /// Puts the events of a write into the outbox, each with its finding. The finding of an event whose finding is gone says no more.
 pub(super) fn append(transaction: &Transaction<'_>, demand: &Demand, events: &[Happened], findings: &[Tracked]) -> rusqlite::Result<()> {
     if demand.is_wanted() {
+        let by_id: HashMap<&str, &Tracked> = findings.iter().map(|t| (t.finding.id.as_str(), t)).collect();
         for Happened { at, event, finding: id, .. } in events {
-            let Some(tracked) = findings.iter().find(|t| t.finding.id == *id) else { continue };
+            let Some(tracked) = by_id.get(id.as_str()) else { continue };
             let mut insert =
                 transaction.prepare_cached("INSERT INTO outbox (at_nanos, event, stage, reopened, body) VALUES (?1, ?2, ?3, ?4, ?5)")?;
             insert.execute(params![signed(at.nanos()), event.name(), tracked.stage.name(), tracked.reopened, row::body(tracked)?])?;
@@ -203,6 +206,28 @@ impl Reader {
         let query = "SELECT at_nanos FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT 1";
         let at = self.connection.query_row(query, [signed(seq)], |row| number(row, 0)).optional();
         Ok(at.map_err(|error| error_of(&self.path, &error))?.map(Timestamp::from_nanos))
+    }
+
+    /// How a finding was judged before an event of it, as far as its history goes back.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table cannot be read.
+    pub fn judged_before(&self, row: &Row) -> Result<Option<(Verdict, Level)>, StoreError> {
+        let (at, name) = (row.at.to_string(), row.event.name());
+        let read = || -> rusqlite::Result<Option<(Verdict, Level)>> {
+            let mut query = self.connection.prepare_cached(
+                "SELECT verdict, level FROM history WHERE finding = ?1 AND seq < \
+                   (SELECT max(seq) FROM history WHERE finding = ?1 AND at = ?2 AND event = ?3) ORDER BY seq DESC LIMIT 1",
+            )?;
+            let words = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
+            let Some((Some(verdict), Some(level))) = query.query_row(params![row.tracked.finding.id, at, name], words).optional()? else {
+                return Ok(None);
+            };
+            let verdict = Verdict::WORDS.iter().find(|(word, _)| *word == verdict);
+            let level = Level::WORDS.iter().find(|(word, _)| *word == level).map_or(Level::None, |(_, level)| *level);
+            Ok(verdict.map(|(_, verdict)| (*verdict, level)))
+        };
+        read().map_err(|error| error_of(&self.path, &error))
     }
 
     /// Findings that are open now.

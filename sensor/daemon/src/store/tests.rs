@@ -335,3 +335,17 @@ fn what_is_too_old_goes_and_the_audit_log_says_how_much() {
     let more = verify(log.entries.into_iter().skip(1), &log.heads, &anchored, &key);
     assert!(more.broken.iter().any(|b| b.to_string().contains("the log says that it was cut behind entry 2")), "{:?}", more.broken);
 }
+
+#[test]
+fn events_that_wait_are_bounded_and_what_is_left_out_is_said() {
+    let mut changes = Changes::default();
+    let event = |n: usize| Happened {
+        at: Timestamp::from_secs_nanos(n as u64, 0),
+        event: Event::Opened,
+        finding: format!("rf-{n}"),
+        verdict: Verdict::Violation,
+        level: Level::Confirmed,
+    };
+    let noted = (0..EVENTS_WAITING_MAX + 10).filter(|n| changes.note(event(*n))).count();
+    assert_eq!((noted, changes.events.len()), (EVENTS_WAITING_MAX, EVENTS_WAITING_MAX));
+}

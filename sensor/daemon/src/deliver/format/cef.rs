@@ -1,7 +1,8 @@
 //! Common Event Format, version 0 (ArcSight CEF Implementation Standard, revision 25): a header whose `\` and `|` are escaped, and
-//! `key=value` whose `\`, `=` and line ends are. A value is cut at 1,023 characters, as the standard bounds them.
+//! `key=value` whose `\`, `=` and line ends are. A value is cut at 1,023 characters, as the standard bounds them; `flexString1`, labelled
+//! `cut`, names the keys where that happened.
 
-use super::clip;
+use super::{clip, cut};
 use crate::deliver::{About, Event, Happened};
 
 /// Characters of a value.
@@ -24,6 +25,10 @@ pub fn line(event: &Event) -> String {
     match &event.about {
         About::Held { count, .. } => pairs.push(("cnt", count.to_string())),
         About::Finding(happened) => finding(happened, &mut pairs),
+    }
+    let cut = cut(&pairs, VALUE_MAX);
+    if !cut.is_empty() {
+        pairs.extend([("flexString1", cut.join(" ")), ("flexString1Label", "cut".to_string())]);
     }
     let pairs: Vec<String> = pairs.into_iter().map(|(key, text)| format!("{key}={}", value(&text))).collect();
     format!("CEF:0|Ringfence|Ringfence|{header}|{}|{}", event.severity(), pairs.join(" "))

@@ -48,6 +48,11 @@ pub fn named(name: &str) -> Option<Format> {
     FORMATS.iter().find(|f| f.name == name).copied()
 }
 
+/// Keys whose values have more than so many characters.
+pub(super) fn cut(pairs: &[(&'static str, String)], max: usize) -> Vec<&'static str> {
+    pairs.iter().filter(|(_, text)| text.chars().nth(max).is_some()).map(|(key, _)| *key).collect()
+}
+
 /// At most so many characters of a text, with a sign where some are missing.
 pub(super) fn clip(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {

@@ -16,7 +16,7 @@ const VERSION: &str = "1.6.0";
 pub fn line(event: &Event) -> String {
     let mut out = base(event);
     if let Some(happened) = event.happened() {
-        finding(happened, &mut out);
+        finding(event, happened, &mut out);
     }
     Value::Object(out).to_string()
 }
@@ -37,6 +37,7 @@ fn class(event: &Event) -> (u64, &'static str) {
 /// `activity_id` and its name: Create, Update, Close.
 fn activity(event: &Event) -> (u64, &'static str) {
     match event.happened().map(|h| h.event) {
+        _ if event.has_left() => (3, "Close"),
         None | Some(Happening::Opened) => (1, "Create"),
         Some(Happening::Resolved | Happening::Superseded) => (3, "Close"),
         Some(_) => (2, "Update"),
@@ -70,10 +71,11 @@ fn base(event: &Event) -> Map<String, Value> {
     if let Value::Object(out) = out { out } else { Map::new() }
 }
 
-fn finding(happened: &Happened, out: &mut Map<String, Value>) {
+fn finding(event: &Event, happened: &Happened, out: &mut Map<String, Value>) {
     let t = &happened.tracked;
     let f = &t.finding;
     let (status, status_name) = match happened.event {
+        _ if event.has_left() => (5, "Archived"),
         Happening::Resolved | Happening::Superseded => (4, "Resolved"),
         _ if t.acknowledged.is_some() => (2, "In Progress"),
         _ => (1, "New"),

@@ -45,6 +45,7 @@ fn story(identities: bool) -> Vec<Event> {
         Event::new(Row { seq: n as u64 + 1, id: format!("{n:032x}"), at, event, tracked }, &veil, "Example Office", &settings)
     };
     let mut all: Vec<Event> = happenings.into_iter().enumerate().map(one).collect();
+    all.push(Event { id: format!("ev-{}", "f".repeat(32)), seq: 10, fits: false, left: true, ..all[1].clone() });
     let about = About::Held { count: 495, since: Timestamp::from_secs_nanos(1_795_434_500, 0) };
     all.push(Event { id: "held-1".into(), seq: 9, about, ..all[0].clone() });
     all
@@ -188,6 +189,8 @@ fn cef_keeps_hostile_strings() {
             assert_eq!(pairs.get(key), Some(&kept), "{key} in {line}");
         }
         assert_eq!(pairs.get("cs6Label").map(String::as_str), Some("sni"));
+        let cut = text.chars().nth(1_023).map(|_| "deviceFacility reason cs5 cs6 shost");
+        assert_eq!(pairs.get("flexString1").map(String::as_str), cut);
     }
 }
 
@@ -229,5 +232,7 @@ fn syslog_keeps_hostile_strings() {
             assert_eq!(pairs.get(key), Some(&told(&text, &[])), "{key}");
         }
         assert!(sentence.starts_with("rf-"), "{sentence}");
+        let cut = text.chars().nth(1_023).map(|_| "site policy reason name sni");
+        assert_eq!(pairs.get("cut").map(String::as_str), cut);
     }
 }

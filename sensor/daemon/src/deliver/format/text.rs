@@ -1,11 +1,11 @@
 //! A sentence for people, and the same in structured data (RFC 5424 section 6.3), for syslog.
 
-use super::clip;
+use super::{clip, cut};
 use crate::deliver::{About, Event};
 
 /// The id of our structured data: 32473 is the number for documentation (RFC 5612), for want of one of our own.
 const SD_ID: &str = "ringfence@32473";
-/// Characters of a value.
+/// Characters of a value; the parameter `cut` names those that had more.
 const VALUE_MAX: usize = 1_023;
 
 /// One line.
@@ -15,7 +15,7 @@ pub fn line(event: &Event) -> String {
 
 /// The structured data of an event.
 pub fn structured(event: &Event) -> String {
-    let mut pairs: Vec<(&str, String)> =
+    let mut pairs: Vec<(&'static str, String)> =
         vec![("id", event.id.clone()), ("seq", event.seq.to_string()), ("event", event.word().into()), ("site", event.site.clone())];
     match &event.about {
         About::Held { count, since } => pairs.extend([("count", count.to_string()), ("since", since.to_string())]),
@@ -42,6 +42,10 @@ pub fn structured(event: &Event) -> String {
             pairs.extend(f.device.name.clone().map(|n| ("name", n)));
             pairs.extend(happened.value("tls.sni").or(happened.value("quic.sni")).map(|s| ("sni", s.to_string())));
         }
+    }
+    let cut = cut(&pairs, VALUE_MAX);
+    if !cut.is_empty() {
+        pairs.push(("cut", cut.join(" ")));
     }
     let pairs: String = pairs.iter().map(|(key, text)| format!(" {key}=\"{}\"", value(text))).collect();
     format!("[{SD_ID}{pairs}]")

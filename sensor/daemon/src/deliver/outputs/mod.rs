@@ -2,5 +2,9 @@
 
 pub mod alertmanager;
 pub mod file;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod syslog;
 pub mod webhook;

@@ -5,9 +5,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
 
 use crate::config::{Endpoint, Output as Settings};
 use crate::deliver::format::{self, Format, text};
@@ -56,9 +58,15 @@ impl Syslog {
         let framed: String = messages.iter().map(|m| format!("{} {m}", m.len())).collect();
         stream.write_all(framed.as_bytes()).await?;
         stream.flush().await?;
+        let mut rest = [0; 256];
+        // An end before ours is that of a receiver that goes away, and not of one that has read everything.
+        while let Ok(read) = timeout(Duration::ZERO, stream.read(&mut rest)).await {
+            if read? == 0 {
+                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the receiver closes before it has read everything"));
+            }
+        }
         stream.shutdown().await?;
         // It says nothing; its end is what is waited for.
-        let mut rest = [0; 256];
         loop {
             match stream.read(&mut rest).await {
                 Ok(0) => return Ok(()),

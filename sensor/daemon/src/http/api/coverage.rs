@@ -77,7 +77,7 @@ fn ring(r: &state::Ring, veil: &Veil) -> Ring {
 
 fn store(s: &state::Store, veil: &Veil) -> Store {
     let problem = veil.text(&s.problem).into_owned();
-    Store { written: s.written, failed: s.failed, pending: s.pending, problem, bytes: s.bytes }
+    Store { written: s.written, failed: s.failed, pending: s.pending, problem, bytes: s.bytes, events_left_out: s.events_left_out }
 }
 
 fn reloads(r: &state::Reloads, veil: &Veil) -> Reloads {
