@@ -302,7 +302,8 @@ impl Worker {
         let Some(at) = self.known(&key, packet.ts, other, output).or_else(|| {
             let lone = !cut && !tcp.flags.fin && may_stay_lone(packet.ts, (src, dst), tcp.flags.syn, tcp.payload);
             let seq = tcp.seq.wrapping_add(u32::try_from(tcp.payload.len()).unwrap_or(0));
-            self.begin(&key, hash, packet, (src, dst), lone.then_some((seq, tcp.flags.syn)), opens, output)
+            let opening = Opening { hash, opens, lone: lone.then_some((seq, tcp.flags.syn)) };
+            self.begin(&key, packet, (src, dst), &opening, output)
         }) else {
             return;
         };
@@ -323,7 +324,8 @@ impl Worker {
         let Some(hash) = self.live(&key, packet, false, looked) else { return };
         let Some(at) = self.known(&key, packet.ts, |_| false, output).or_else(|| {
             let lone = !udp.payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, (src, dst), udp.payload);
-            self.begin(&key, hash, packet, (src, dst), lone.then_some((0, false)), false, output)
+            let opening = Opening { hash, opens: false, lone: lone.then_some((0, false)) };
+            self.begin(&key, packet, (src, dst), &opening, output)
         }) else {
             return;
         };
@@ -383,19 +385,17 @@ impl Worker {
         None
     }
 
-    /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now (`lone`: what follows it has
-    /// this sequence number, and whether it is a SYN), or the beginning of a flow.
+    /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now, or the beginning of a flow.
     #[inline(always)]
     fn begin(
         &mut self,
         key: &FlowKey,
-        hash: u64,
         packet: &Packet<'_>,
         ends: (Endpoint, Endpoint),
-        lone: Option<(u32, bool)>,
-        opens: bool,
+        opening: &Opening,
         output: &mut dyn Output,
     ) -> Option<FlowIndex> {
+        let Opening { hash, opens, lone } = *opening;
         if let Some(first) = self.lone.take(hash)
             && !packet.ts.exceeds(first.ts, FLOW_IDLE)
         {
@@ -489,6 +489,15 @@ impl Worker {
         }
         at
     }
+}
+
+/// What a first packet is for its flow.
+struct Opening {
+    hash: u64,
+    /// It is a SYN.
+    opens: bool,
+    /// It may stay alone: the sequence number of what follows it, and whether it is a SYN or the answer to one.
+    lone: Option<(u32, bool)>,
 }
 
 /// Whether a first segment may stay what it is: nobody reads it, and what comes behind it is read the same without it.

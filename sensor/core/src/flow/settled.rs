@@ -36,7 +36,7 @@ pub struct Settled {
 
 #[inline]
 fn ticks(at: Timestamp) -> u64 {
-    at.nanos() / TICK_NANOS & TIME_MASK
+    (at.nanos() / TICK_NANOS) & TIME_MASK
 }
 
 impl Slot {
