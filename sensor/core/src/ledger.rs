@@ -57,6 +57,18 @@ pub enum Event {
 }
 
 impl Event {
+    /// Every event.
+    pub const ALL: [Event; 8] = [
+        Event::Opened,
+        Event::Updated,
+        Event::Rejudged,
+        Event::Acknowledged,
+        Event::Escalated,
+        Event::Resolved,
+        Event::Reopened,
+        Event::Superseded,
+    ];
+
     /// The word in outputs.
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,6 +103,18 @@ pub struct Tracked {
     pub acknowledged: Option<Acknowledgement>,
     /// Since when, and why, it is urgent.
     pub escalated: Option<(Timestamp, Urgency)>,
+}
+
+impl Tracked {
+    /// Since when it is open: it may have been opened again.
+    pub fn open_since(&self) -> Timestamp {
+        self.opened.max(self.reopened_at.unwrap_or(self.opened))
+    }
+
+    /// Whether it is open and somebody has to act on it: `unapproved` and worse, and nobody takes care yet.
+    pub fn is_waiting(&self) -> bool {
+        self.stage == Stage::Open && self.finding.verdict <= Verdict::Unapproved && self.acknowledged.is_none()
+    }
 }
 
 /// Somebody takes care of a finding.
@@ -223,12 +247,10 @@ impl Ledger {
     /// Marks what is open and urgent, once.
     pub fn escalate(&mut self, now: Timestamp, rules: &Escalation) -> Vec<(Event, String)> {
         let urgent = |e: &Tracked| {
-            let acts = e.stage == Stage::Open && e.finding.verdict <= Verdict::Unapproved && e.acknowledged.is_none();
             let recurring = rules.reopened > 0 && e.reopened >= rules.reopened;
-            let since = e.opened.max(e.reopened_at.unwrap_or(e.opened));
-            let unattended = !rules.unattended.is_zero() && now.since(since) >= rules.unattended;
+            let unattended = !rules.unattended.is_zero() && now.since(e.open_since()) >= rules.unattended;
             let why = if recurring { Some(Urgency::Recurring) } else { unattended.then_some(Urgency::Unattended) };
-            why.filter(|_| acts && e.escalated.is_none())
+            why.filter(|_| e.is_waiting() && e.escalated.is_none())
         };
         let open = self.entries.values_mut().filter_map(|e| urgent(e).map(|why| (e, why)));
         open.map(|(entry, why)| {
