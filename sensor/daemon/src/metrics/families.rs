@@ -13,7 +13,8 @@ use crate::waivers::Standing;
 /// What is told in place of findings with `aggregate_only`.
 pub const GROUP: &str = "ringfence_group_devices";
 /// How the names of metrics begin that count findings, devices with findings, or waivers.
-pub const OF_FINDINGS: &[&str] = &["ringfence_finding", "ringfence_open_finding", "ringfence_devices_", "ringfence_waiver"];
+pub const OF_FINDINGS: &[&str] =
+    &["ringfence_finding", "ringfence_open_finding", "ringfence_devices_", "ringfence_waiver", "ringfence_entries"];
 
 const NONE: &[&str] = &[];
 const RING: &[&str] = &["interface", "ring"];
