@@ -57,6 +57,13 @@ impl Dashboard {
         list.filter_map(|v| v["name"].as_str().map(str::to_string)).collect()
     }
 
+    /// What its variables list: the values of a label of a metric.
+    pub fn lists(&self) -> Vec<(String, String)> {
+        let list = self.json["templating"]["list"].as_array().into_iter().flatten();
+        let inside = |v: &Json| Some(v["query"]["query"].as_str()?.strip_prefix("label_values(")?.strip_suffix(')')?.to_string());
+        list.filter_map(inside).filter_map(|q| q.rsplit_once(", ").map(|(metric, label)| (metric.to_string(), label.to_string()))).collect()
+    }
+
     /// Expressions of its annotations.
     pub fn annotations(&self) -> Vec<String> {
         let list = self.json["annotations"]["list"].as_array().into_iter().flatten();

@@ -84,7 +84,7 @@ fn numbers(series: &[Json]) -> usize {
     series.iter().flat_map(values).filter(|v| v[1].as_str().and_then(|n| n.parse::<f64>().ok()).is_some_and(f64::is_finite)).count()
 }
 
-/// Every query of every panel and annotation.
+/// Every query of every panel, annotation and variable.
 fn ask(soc: &Soc) -> Vec<Asked> {
     let spans = Spans { range: "10m".into(), interval: "15s".into(), rate: "15s".into() };
     let over_the_day = |expr: &str| numbers(&soc.monitoring.query_range(expr, now().secs(), 600, 1));
@@ -104,7 +104,15 @@ fn ask(soc: &Soc) -> Vec<Asked> {
         let one = |expr: String| Asked { answers: over_the_day(&filled(&expr, &spans)), name: format!("{}: {expr}", d.stem) };
         d.annotations().into_iter().map(one).collect()
     };
-    all().iter().flat_map(|d| of_panels(d).into_iter().chain(of_annotations(d))).collect()
+    let of_variables = |d: &Dashboard| -> Vec<Asked> {
+        let values = |(metric, label): &(String, String)| {
+            let found = soc.monitoring.query(&filled(metric, &spans));
+            found.iter().filter(|s| s["metric"][label].as_str().is_some_and(|v| !v.is_empty())).count()
+        };
+        let one = |asked: (String, String)| Asked { answers: values(&asked), name: format!("{}: values of {}", d.stem, asked.1) };
+        d.lists().into_iter().map(one).collect()
+    };
+    all().iter().flat_map(|d| of_panels(d).into_iter().chain(of_annotations(d)).chain(of_variables(d))).collect()
 }
 
 #[test]

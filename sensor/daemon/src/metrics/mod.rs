@@ -25,7 +25,9 @@ use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
 use families::{FAMILIES, GROUP, OF_FINDINGS};
-use scrape::{FAMILY_SERIES_MAX, FINDING_SERIES_MAX, SEGMENTS_MAX, SERIES_MAX, Samples, Scrape, own_labels};
+use scrape::{FAMILY_SERIES_MAX, FINDING_SERIES_MAX, SEGMENTS_MAX, Samples, Scrape, own_labels};
+
+pub use scrape::SERIES_MAX;
 
 /// What kind a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
