@@ -118,11 +118,17 @@ dashboards-hops: lab-setup
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
 	@target/debug/soc target/debug/ringfence --into=dashboards/README.md
 
-# Dashboards against Grafana's schema and the compose file against its own: needs Python and its package index.
+# Dashboards against the schemas of Grafana 10.1, 10.4, 11.0, 11.6 and of the time of 12, and the compose file against its own: needs
+# Python and its package index.
+GRAFANA_SDKS := 1769699998!10.1.0 1769699796!10.4.0 1769699734!11.0.0 1769699379!11.6.0 1769699241
 dashboards-check:
 	@[ -x target/dashboards/bin/python ] || python3 -m venv target/dashboards
 	@target/dashboards/bin/pip install --quiet grafana-foundation-sdk check-jsonschema
-	@target/dashboards/bin/python dashboards/tests/schema.py dashboards/grafana/*.json
+	@for version in $(GRAFANA_SDKS); do \
+	  echo "== grafana-foundation-sdk $$version"; sdk=target/dashboards/sdk/$$version; \
+	  [ -d $$sdk ] || target/dashboards/bin/pip install --quiet --no-deps --target $$sdk "grafana-foundation-sdk==$$version" || exit 1; \
+	  PYTHONPATH=$$sdk python3 dashboards/tests/schema.py dashboards/grafana/*.json || exit 1; \
+	done
 	@target/dashboards/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/demo/compose.yaml
 
 # Pictures of the dashboards after eight minutes in the lab, drawn by Grafana's components: needs root, Node.js, Chromium and 640 MB.
