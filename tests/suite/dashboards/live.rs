@@ -34,6 +34,8 @@ struct Day {
     empty: Vec<String>,
     asked: usize,
     alerts: Vec<String>,
+    /// Findings behind the link of the alert on a violation.
+    evidence: Vec<Json>,
 }
 
 /// `None` where namespaces or programs are missing.
@@ -71,8 +73,9 @@ fn live() -> Day {
         let now = names(&soc.monitoring.alerts());
         if wanted.iter().all(|w| now.iter().any(|n| n == w)) { Ok(now) } else { Err(now) }
     });
+    let evidence = click(&soc);
     let empty = asked.iter().filter(|a| a.answers == 0).map(|a| a.name.clone()).collect();
-    Day { hops, empty, asked: asked.len(), alerts }
+    Day { hops, empty, asked: asked.len(), alerts, evidence }
 }
 
 /// Values that are numbers: a quantile of nothing is none.
@@ -82,6 +85,15 @@ fn numbers(series: &[Json]) -> usize {
         None => vec![s["value"].clone()],
     };
     series.iter().flat_map(values).filter(|v| v[1].as_str().and_then(|n| n.parse::<f64>().ok()).is_some_and(f64::is_finite)).count()
+}
+
+/// Follows the link of the alert on a violation, as somebody at Alertmanager does.
+fn click(soc: &Soc) -> Vec<Json> {
+    let alerts = soc.monitoring.alerts();
+    let violation = alerts.iter().find(|a| a["labels"]["alertname"] == "RingfenceViolation").expect("it fires");
+    let url = violation["annotations"]["evidence_url"].as_str().expect("a link");
+    let path = &url[url.find("/api/").expect("into the API")..];
+    soc.daemon.json(path)["findings"].as_array().cloned().unwrap_or_default()
 }
 
 /// Every query of every panel, annotation and variable.
@@ -130,5 +142,8 @@ fn a_packet_becomes_an_alert() {
     assert_eq!(day.hops.len(), 5);
     assert!(day.hops.iter().zip(day.hops.iter().skip(1)).all(|(a, b)| a.after <= b.after), "one after the other");
     assert!(day.hops[4].after < SOON, "{:?}", day.hops);
+    let shown: Vec<_> = day.evidence.iter().map(|f| (f["verdict"].as_str(), f["segment"].as_str())).collect();
+    assert_eq!(shown, [(Some("violation"), Some("servers-ot"))], "the alert leads to its evidence");
+    assert!(!day.evidence[0]["evidence"].as_array().expect("signs").is_empty());
     assert!(!day.alerts.iter().any(|a| a == "RingfenceBlind" || a == "RingfenceAuditBroken"), "nothing that is not so: {:?}", day.alerts);
 }

@@ -15,6 +15,11 @@ pub const PROMETHEUS: u16 = 9090;
 /// The same of Alertmanager.
 pub const ALERTMANAGER: u16 = 9093;
 
+/// Addresses in what is shipped that every site replaces by its own, and what a demonstration puts there: the doors of `make demo-soc`, and
+/// Grafana of the compose file.
+const PLACES: [(&str, &str); 2] =
+    [("https://ringfence.example.org/api/", "http://127.0.0.1:19477/api/"), ("https://grafana.example.org/", "http://127.0.0.1:13000/")];
+
 /// How long they may take to be ready.
 const START: Duration = Duration::from_secs(20);
 
@@ -144,10 +149,11 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Its configuration, with copies of the rules: `for` is the one thing that may differ in them.
+/// Its configuration, with copies of the rules: addresses and `for` are all that may differ in them.
 fn prometheus(dir: &Path, sensor: &str, pace: Pace) -> String {
     for kind in ["alerts", "recording"] {
         let rules = text(&root().join(format!("dashboards/{kind}/ringfence.yaml")));
+        let rules = PLACES.iter().fold(rules, |text, (theirs, ours)| text.replace(theirs, ours));
         let hasty = |l: &str| match l.split_once("for: ") {
             Some((before, _)) if pace.at_once && before.trim().is_empty() => format!("{before}for: 0s\n"),
             _ => format!("{l}\n"),
