@@ -2,6 +2,7 @@
 // No Grafana server is involved: @grafana/ui draws the panels, and what a server adds around them is drawn by panel.jsx.
 
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -28,7 +29,7 @@ const unwrapped = {
 };
 
 const data = JSON.parse(await readFile(dataFile, 'utf8'));
-const work = await mkdtemp(join(process.env.TMPDIR ?? '/tmp', 'pictures-'));
+const work = await mkdtemp(join(tmpdir(), 'pictures-'));
 try {
   await build({
     entryPoints: [join(here, 'panel.jsx')],
