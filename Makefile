@@ -3,6 +3,7 @@
 #   make test    formatting, lints, every test
 # Both say what they install. As root there is more to see:
 #   make demo-live     real programs in a network of kernel namespaces, and the sensor on its mirror port
+#   make demo-soc      the same before Prometheus and Alertmanager, to be looked at with a browser
 #   make bench-live    frames per second without loss, beside a bare libpcap receiver
 
 SHELL := /bin/bash
@@ -12,7 +13,7 @@ DEMO := target/demo
 .PHONY: demo demo-live bench bench-short bench-compare bench-curves bench-parts bench-build bench-live bench-store test setup peers lab-setup lint-tools docs clean help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
 
 # Building needs a C compiler (ring, SQLite) and libpcap's headers. The lab and the tests need real clients and servers.
 PACKAGES := build-essential pkg-config libpcap-dev
@@ -109,3 +110,38 @@ docs:
 
 clean:
 	@$(CARGO) clean
+
+# A SOC in small, as root: the lab, the sensor, Prometheus and Alertmanager, which have to be installed. It says where to look.
+demo-soc: lab-setup
+	@echo "== building the sensor and the lab"
+	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
+	@target/debug/soc target/debug/ringfence $(DEMO_SOC)
+
+# How long a packet takes to become an alert; the table goes into dashboards/README.md.
+dashboards-hops: lab-setup
+	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
+	@target/debug/soc target/debug/ringfence --into=dashboards/README.md
+
+# Dashboards against the schemas of Grafana 10.1, 10.4, 11.0, 11.6 and of the time of 12, and the compose file against its own: needs
+# Python and its package index.
+GRAFANA_SDKS := 1769699998!10.1.0 1769699796!10.4.0 1769699734!11.0.0 1769699379!11.6.0 1769699241
+dashboards-check:
+	@[ -x target/dashboards/bin/python ] || python3 -m venv target/dashboards
+	@target/dashboards/bin/pip install --quiet grafana-foundation-sdk check-jsonschema
+	@for version in $(GRAFANA_SDKS); do \
+	  echo "== grafana-foundation-sdk $$version"; sdk=target/dashboards/sdk/$$version; \
+	  [ -d $$sdk ] || target/dashboards/bin/pip install --quiet --no-deps --target $$sdk "grafana-foundation-sdk==$$version" || exit 1; \
+	  PYTHONPATH=$$sdk python3 dashboards/tests/schema.py dashboards/grafana/*.json || exit 1; \
+	done
+	@target/dashboards/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/demo/compose.yaml
+
+# Pictures of the dashboards after eight minutes in the lab, drawn by Grafana's components: needs root, Node.js, Chromium and 640 MB.
+dashboards-pictures: lab-setup
+	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
+	@mkdir -p target/dashboards/pictures
+	@cp dashboards/pictures/* target/dashboards/pictures/
+	@cd target/dashboards/pictures && npm install --silent --legacy-peer-deps --ignore-scripts --no-audit --no-fund
+	@target/debug/soc target/debug/ringfence --secs=480 --data=target/dashboards/pictures/data.json
+	@cd target/dashboards/pictures && node draw.mjs data.json ../../../dashboards/grafana ../../../docs/images
+
+.PHONY: demo-soc dashboards-hops dashboards-check dashboards-pictures

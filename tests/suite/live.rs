@@ -10,4 +10,5 @@ mod interfaces;
 mod lived;
 mod privacy;
 mod reloads;
+mod watched;
 pub(crate) mod wire;

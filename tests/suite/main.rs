@@ -12,6 +12,7 @@ mod cases;
 mod contacts;
 mod cost;
 mod coverage;
+mod dashboards;
 mod determinism;
 mod doctor;
 mod dossier;

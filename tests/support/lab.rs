@@ -2,11 +2,15 @@
 //!
 //! A [`Namespace`] lives as long as this process holds it, so nothing has to be removed, not even after a crash. Its layers, each
 //! standing on those before it: [`namespace`], [`process`]; the wires ([`network`]); what answers ([`internet`]) and who talks
-//! ([`talkers`], [`quic`]); who listens ([`recorder`], [`daemon`]); what is to be expected ([`story`]).
+//! ([`talkers`], [`quic`]); who listens ([`recorder`], [`daemon`]); what is to be expected ([`story`]); who watches the sensor
+//! ([`monitoring`]), and all of it together ([`soc`]); how one
+//! looks in from outside ([`door`]).
 
 pub mod daemon;
+pub mod door;
 pub mod internet;
 pub mod load;
+pub mod monitoring;
 pub mod namespace;
 pub mod network;
 pub mod pair;
@@ -15,6 +19,7 @@ pub mod quic;
 pub mod receiver;
 pub mod recorder;
 pub mod sender;
+pub mod soc;
 pub mod story;
 pub mod talkers;
 

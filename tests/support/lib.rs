@@ -4,7 +4,7 @@
 //! [`http`], [`tls`], [`quic`], [`mmtls`], [`newgetdns`], [`qq`]); conversations over a [`wire`] ([`tcp`]); files
 //! ([`capture`]); damage ([`mutate`]); people and machines ([`host`], [`office`], [`scenarios`], [`canary`]); masses ([`corpus`])
 //! and what they cost ([`bench`]).
-//! Beside them stand [`sensor`], which runs the product, [`outputs`] with a [`receiver`] and what happens in an [`outage`] for what it tells, and [`peers`], programs of others that it tells it to. The generators are functions of their arguments and of a seed: no
+//! Beside them stand [`dashboards`] as Grafana reads them, [`sensor`], which runs the product, [`outputs`] with a [`receiver`] and what happens in an [`outage`] for what it tells, and [`peers`], programs of others that it tells it to. The generators are functions of their arguments and of a seed: no
 //! clock, no environment, no global state.
 
 pub mod arp;
@@ -12,6 +12,7 @@ pub mod bench;
 pub mod canary;
 pub mod capture;
 pub mod corpus;
+pub mod dashboards;
 pub mod dhcp;
 pub mod dns;
 pub mod frame;

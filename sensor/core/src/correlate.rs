@@ -122,6 +122,12 @@ impl Correlator {
         limits
     }
 
+    /// How much is held in memory, by what it is.
+    pub fn held(&self) -> [(&'static str, usize); 4] {
+        let hosts = self.identity.hosts();
+        [("flows", self.flows.len()), ("devices", self.identity.stations()), ("addresses", hosts), ("servers", self.learned.len())]
+    }
+
     /// Whether workers are to look out for something new.
     pub fn has_watch_update(&self) -> bool {
         self.watch_changed

@@ -61,6 +61,18 @@ pub enum Event {
 }
 
 impl Event {
+    /// Every event.
+    pub const ALL: [Event; 8] = [
+        Event::Opened,
+        Event::Updated,
+        Event::Rejudged,
+        Event::Acknowledged,
+        Event::Escalated,
+        Event::Resolved,
+        Event::Reopened,
+        Event::Superseded,
+    ];
+
     /// The word in outputs.
     pub const fn name(self) -> &'static str {
         match self {
@@ -98,10 +110,14 @@ pub struct Tracked {
 }
 
 impl Tracked {
-    /// Somebody has to act on it, and nobody does; that was not told yet.
-    fn awaits_care(&self) -> bool {
-        let acts = self.stage == Stage::Open && self.finding.verdict <= Verdict::Unapproved && self.acknowledged.is_none();
-        acts && self.escalated.is_none()
+    /// Since when it is open: it may have been opened again.
+    pub fn open_since(&self) -> Timestamp {
+        self.opened.max(self.reopened_at.unwrap_or(self.opened))
+    }
+
+    /// Whether it is open and somebody has to act on it: `unapproved` and worse, and nobody takes care yet.
+    pub fn is_waiting(&self) -> bool {
+        self.stage == Stage::Open && self.finding.verdict <= Verdict::Unapproved && self.acknowledged.is_none()
     }
 
     /// Why it is urgent now, or when it may be, if nothing changes.
@@ -112,7 +128,7 @@ impl Tracked {
         if rules.unattended.is_zero() {
             return Err(None);
         }
-        let since = self.opened.max(self.reopened_at.unwrap_or(self.opened));
+        let since = self.open_since();
         if now.since(since) >= rules.unattended { Ok(Urgency::Unattended) } else { Err(Some(since.after(rules.unattended))) }
     }
 }
@@ -285,7 +301,7 @@ impl Ledger {
         }
         let mut events = Vec::new();
         for id in self.urgent.0.due(now) {
-            let Some(entry) = self.entries.get_mut(&*id).filter(|e| e.awaits_care()) else { continue };
+            let Some(entry) = self.entries.get_mut(&*id).filter(|e| e.is_waiting() && e.escalated.is_none()) else { continue };
             match entry.urgency(now, rules) {
                 Ok(why) => {
                     entry.escalated = Some((now, why));

@@ -16,6 +16,7 @@ use ringfence_core::worker::Worker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::audit::Patrol;
 use crate::capture::live::{Filter, Link, LinkState, Live, LiveOptions};
 use crate::cli::Exit;
 use crate::config::Service;
@@ -32,7 +33,7 @@ use crate::reload::{self, Loaded};
 use crate::ring::{self, Batch, Orders, Published};
 use crate::sandbox;
 use crate::state::State;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// A ring says how it stands within this time: buffers are allocated meanwhile.
 const OPENED: Duration = Duration::from_secs(10);
@@ -81,6 +82,7 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
     // From here on threads.
     let key = site_key(&service.state.dir)?;
     let store = Store::open(&service.state.dir).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
+    let (patrol, key_of_log) = (Patrol::default(), store.key());
     let desk = Desk::new(&service.state.dir, Pseudonyms::keyed(key), store.demand())
         .map_err(|e| StartError::new(Exit::Unavailable, e, "raise the limit of tasks"))?;
     let desk = Arc::new(desk);
@@ -101,12 +103,14 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
         names: names(&service.state.dir, &key)?,
         desk: Arc::clone(&desk),
         loaded: loaded.clone(),
+        patrol: patrol.clone(),
     };
     let hub = Hub::new(parts).map_err(|e| StartError::new(Exit::Unavailable, &e.message, e.help))?;
     let watched = handles.clone();
     let hub = spawn("hub", move || run_hub(hub, &evidence, &commands, &handles))?;
     let http = server.map(|server| serve(server, &service, (&state, &desk), &remote, &key, &orders.stop));
     let files = reload::watch_files(loaded.paths.clone(), loaded.config.files.clone(), Arc::clone(&orders.stop), remote.clone());
+    let rounds = patrol.start(service.state.dir.join(store::FILE), key_of_log, Arc::clone(&orders.stop));
     let watching = watching(&watched);
     notify::ready(&watching);
     eprintln!("ringfence: {watching}");
@@ -116,9 +120,9 @@ pub fn run(loaded: Loaded) -> Result<(), StartError> {
     if let Some(http) = http {
         http.join(Duration::from_secs(2));
     }
-    if let Ok(files) = files {
-        files.thread().unpark();
-        let _ = files.join();
+    for thread in [files, rounds].into_iter().flatten() {
+        thread.thread().unpark();
+        let _ = thread.join();
     }
     Ok(())
 }

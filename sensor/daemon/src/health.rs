@@ -44,6 +44,8 @@ pub enum AlarmKind {
     OutputFailing,
     /// Events are gone that an output should have told.
     OutputDropping,
+    /// The audit log does not hold together, or cannot be read.
+    AuditBroken,
 }
 
 /// A kind, its word in metrics and the API, how long it must be bad before it is told and good before it ends.
@@ -54,7 +56,7 @@ const fn row(kind: AlarmKind, name: &'static str, raise_secs: u64, clear_secs: u
 }
 
 /// Every kind. What is measured over a window stays bad until the window has passed it; the rest has a time to prove itself.
-const KINDS: [Row; 12] = [
+const KINDS: [Row; 13] = [
     row(AlarmKind::InterfaceMissing, "interface-missing", 3, 5),
     row(AlarmKind::InterfaceDown, "interface-down", 3, 5),
     row(AlarmKind::Permission, "permission", 0, 0),
@@ -67,6 +69,7 @@ const KINDS: [Row; 12] = [
     row(AlarmKind::ReloadFailed, "reload-failed", 0, 0),
     row(AlarmKind::OutputFailing, "output-failing", 60, 10),
     row(AlarmKind::OutputDropping, "output-dropping", 0, 0),
+    row(AlarmKind::AuditBroken, "audit-broken", 0, 0),
 ];
 
 impl AlarmKind {
@@ -182,6 +185,8 @@ pub struct Sample {
     pub outputs: Vec<OutputSample>,
     /// Events that neither the store nor an output has, because the store could not be written for too long.
     pub events_left_out: u64,
+    /// The first fault of the audit log, when it has one.
+    pub audit_broken: Option<String>,
 }
 
 /// Distance between the two clocks' steps from which on the wall clock was set, not slewed.
@@ -283,7 +288,11 @@ impl Health {
     /// Takes the counters of this moment (about once a second) and says what is wrong, by kind and interface.
     pub fn feed(&mut self, sample: &Sample) -> Vec<Alarm> {
         let mut bad = Conditions::new();
-        let flags = [(AlarmKind::StoreFailing, &sample.store_failing), (AlarmKind::ReloadFailed, &sample.reload_failed)];
+        let flags = [
+            (AlarmKind::StoreFailing, &sample.store_failing),
+            (AlarmKind::ReloadFailed, &sample.reload_failed),
+            (AlarmKind::AuditBroken, &sample.audit_broken),
+        ];
         for (kind, why) in flags {
             why.iter().for_each(|why| tell(&mut bad, kind, None, why.clone()));
         }

@@ -17,9 +17,11 @@ use ringfence_core::ledger::{Event, Ledger, Stage};
 use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 
+use crate::audit::Patrol;
 use crate::clock::now;
 use crate::config;
 use crate::deliver::Desk;
+use crate::durations::Durations;
 use crate::hours::Hours;
 use crate::pseudonym::Pseudonyms;
 use crate::reload::Loaded;
@@ -68,6 +70,13 @@ pub struct Hub {
     changes: Changes,
     store_view: crate::state::Store,
     events: BTreeMap<Event, u64>,
+    /// How often findings were opened, by segment, app and verdict.
+    opened: BTreeMap<(String, String, Verdict), u64>,
+    /// How long findings waited for somebody to take care.
+    cared: BTreeMap<Verdict, Durations>,
+    /// What the rules know.
+    apps: Vec<String>,
+    patrol: Patrol,
     /// Batches taken.
     taken: u64,
 }
@@ -90,6 +99,8 @@ pub struct Parts {
     pub desk: Arc<Desk>,
     /// The configuration and rules that hold.
     pub loaded: Loaded,
+    /// Where the rounds over the audit log are told.
+    pub patrol: Patrol,
 }
 
 impl Hub {
@@ -98,7 +109,7 @@ impl Hub {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn new(parts: Parts) -> Result<Hub, StoreError> {
-        let Parts { mut correlator, store, state, orders, rings, names, desk, loaded } = parts;
+        let Parts { mut correlator, store, state, orders, rings, names, desk, loaded, patrol } = parts;
         let groups = loaded.config.service.privacy.aggregate_only;
         desk.set(loaded.config.service.outputs_with(groups), &loaded.config.site);
         let privacy = loaded.config.service.privacy;
@@ -113,7 +124,7 @@ impl Hub {
         kept.iter().filter(|t| t.stage != Stage::Open).for_each(|t| correlator.close(&t.finding.id));
         kept.iter().for_each(|t| state.put(t.clone()));
         let ledger = Ledger::restore(kept);
-        let findings = loaded.config.service.findings;
+        let (findings, apps) = (loaded.config.service.findings, loaded.apps());
         let status = status::Keeper::new(now(), loaded.config.service.alarms);
         let mut hub = Hub {
             correlator,
@@ -137,6 +148,10 @@ impl Hub {
             changes: Changes::default(),
             store_view: crate::state::Store::default(),
             events: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            cared: BTreeMap::new(),
+            apps,
+            patrol,
             taken: 0,
         };
         let entries = hub.store.read().waivers()?;
@@ -219,6 +234,7 @@ impl Hub {
     /// Notes that something happened to a finding, to be written and told.
     fn enter(&mut self, at: Timestamp, event: Event, id: String) {
         *self.events.entry(event).or_default() += 1;
+        self.count(event, &id);
         // Every flow updates a finding: only what a person would call news goes into the history.
         if event != Event::Updated {
             let finding = self.ledger.get(&id).map(|t| (t.finding.verdict, t.finding.level));
@@ -227,6 +243,21 @@ impl Hub {
             self.store_view.events_left_out += u64::from(!noted);
         }
         self.pending.insert(id);
+    }
+
+    /// Counts what panels ask for: what was opened where, and how long it waited.
+    fn count(&mut self, event: Event, id: &str) {
+        let Some(tracked) = self.ledger.get(id) else { return };
+        let finding = &tracked.finding;
+        match (event, &tracked.acknowledged) {
+            (Event::Opened | Event::Reopened, _) => {
+                *self.opened.entry((finding.segment.clone(), finding.app.clone(), finding.verdict)).or_default() += 1;
+            }
+            (Event::Acknowledged, Some(care)) => {
+                self.cared.entry(finding.verdict).or_default().add(care.at.since(tracked.open_since()));
+            }
+            _ => {}
+        }
     }
 
     /// Writes what is pending, then shows it. What cannot be written now is tried again at the next tick, and shown all the same.

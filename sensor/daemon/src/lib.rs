@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod deliver;
+pub mod durations;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod health;

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use crate::audit::Standing;
+use crate::durations::Durations;
 use crate::waivers::WaiverView;
 use dashmap::DashMap;
 use ringfence_core::identity::Link;
 use ringfence_core::ledger::{Event, Tracked};
+use ringfence_core::policy::Verdict;
 use ringfence_core::time::Timestamp;
 
 /// The view.
@@ -87,6 +91,20 @@ pub struct Status {
     pub store: Store,
     /// What happened to findings since the start, by event.
     pub events: BTreeMap<Event, u64>,
+    /// How often findings were opened, or opened again, by segment, app and verdict.
+    pub opened: BTreeMap<(String, String, Verdict), u64>,
+    /// From the opening of findings to somebody's taking care, by verdict.
+    pub cared: BTreeMap<Verdict, Durations>,
+    /// Apps that the rules know.
+    pub apps: Vec<String>,
+    /// How long a confirmed use counts against its device.
+    pub exposure: Duration,
+    /// The audit log as it was last verified.
+    pub audit: Standing,
+    /// How much the correlator holds, by what it is.
+    pub held: BTreeMap<&'static str, u64>,
+    /// Processor seconds of the whole process.
+    pub cpu_secs: f64,
     /// Resident memory, bytes.
     pub resident_bytes: u64,
 }
@@ -139,6 +157,10 @@ pub struct Ring {
     pub delay_secs: f64,
     /// The kernel passes only part of the traffic, on request.
     pub filtered: bool,
+    /// Processor seconds of its thread.
+    pub cpu_secs: f64,
+    /// Bytes of streams that its worker holds.
+    pub stream_bytes: u64,
 }
 
 /// One segment.

@@ -81,6 +81,17 @@ impl Talker<'_> {
         run(command)
     }
 
+    /// `curl https://NAME/` of a server that no name leads to, always from the same port: the next one ends the flow of the one before.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn curl_from(&self, port: u16, name: &str, address: Ipv4Addr) -> io::Result<()> {
+        let mut command = self.host.namespace.command("curl");
+        command.args(["-sS", "--insecure", "--max-time", "5", "--noproxy", "*", "--resolve", &format!("{name}:443:{address}")]);
+        command.args(["--local-port", &port.to_string(), &format!("https://{name}/")]);
+        run(command)
+    }
+
     /// `openssl s_client -servername NAME`.
     ///
     /// # Errors

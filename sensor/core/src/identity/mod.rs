@@ -191,6 +191,16 @@ impl Identity {
         identity
     }
 
+    /// Hardware addresses that are held.
+    pub fn stations(&self) -> usize {
+        self.stations.len()
+    }
+
+    /// Addresses that are held.
+    pub fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
     /// Takes another register. What was heard stays; whose it is is worked out by the new one.
     pub fn set_register(&mut self, register: Vec<RegisterEntry>) {
         self.register = Register::new(register);

@@ -5,6 +5,7 @@
 
 pub mod anchor;
 pub mod chain;
+pub mod patrol;
 pub mod read;
 pub mod signer;
 pub mod verify;
@@ -14,5 +15,6 @@ mod tests;
 
 pub use anchor::Anchors;
 pub use chain::{Entry, Head};
+pub use patrol::{Patrol, Standing};
 pub use signer::{PublicKey, Signer};
 pub use verify::{Broken, Checked, verify};

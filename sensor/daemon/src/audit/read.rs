@@ -59,6 +59,15 @@ pub fn read(path: &Path) -> Result<Log, ReadError> {
     }
 }
 
+/// Reads the log of a store that this process writes. Only SQLite may open the file here: when another descriptor of it is closed, POSIX
+/// takes the writer's locks away.
+///
+/// # Errors
+/// [`ReadError`] when it cannot be read.
+pub fn beside(path: &Path) -> Result<Log, ReadError> {
+    store(path).map_err(|e| ReadError { path: path.to_path_buf(), message: e.to_string(), damaged: true })
+}
+
 /// Opens a store to read. Beside a running sensor its write-ahead log is read as well; a copy in a folder that cannot be written is
 /// read as it is.
 ///

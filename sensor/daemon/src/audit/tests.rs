@@ -216,3 +216,22 @@ fn a_known_answer() {
     };
     assert_eq!(entry.hash_after(chain::GENESIS), "56b6a8a5cf1c3a4326d44e102f57fa51cab5f24aade94bfd7d91bfe10af4272a");
 }
+
+#[test]
+fn a_patrol_tells_a_whole_log_from_a_broken_one() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    filled(dir.path());
+    let file = dir.path().join(store::FILE);
+    let round = || patrol::round(&file, &key(dir.path()));
+    let whole = round();
+    assert_eq!((whole.entries, whole.broken, whole.at.is_some()), (20, None, true));
+    // The daemon that writes the log and the patrol are one process: the writer goes on after a round.
+    let mut writer = Store::open(dir.path()).expect("opens");
+    assert_eq!(round().broken, None);
+    writer.write(&Changes { audit: acts(12), ..Changes::default() }).expect("written");
+    assert_eq!((round().entries, round().broken), (22, None));
+    Connection::open(&file).expect("opens").execute("UPDATE audit SET detail = 'nothing' WHERE seq = 7", []).expect("changed");
+    assert!(round().broken.is_some_and(|why| why.starts_with("entry 7: ")));
+    fs::write(dir.path().join(anchor::FILE), "no head\n").expect("written");
+    assert_eq!(round().broken, Some("audit.heads: line 1 is no head".to_string()));
+}

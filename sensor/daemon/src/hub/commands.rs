@@ -171,6 +171,7 @@ impl Hub {
         // Before anything is booked: a new output is told of what this reload changes.
         self.desk.set(loaded.config.service.outputs_with(self.privacy.aggregate_only), &loaded.config.site);
         self.loaded = loaded;
+        self.apps = self.loaded.apps();
         self.apply_waivers();
         self.status.accepted(now());
         report.generation = self.status.generation();

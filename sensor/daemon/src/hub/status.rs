@@ -10,10 +10,11 @@ use ringfence_core::time::Timestamp;
 use ringfence_core::worker::{PlaceTally, Shedding, Tally};
 
 use super::Hub;
+use crate::audit::Standing;
 use crate::capture::live::{Link, LinkView};
-use crate::clock::now;
+use crate::clock::{self, now};
 use crate::config;
-use crate::deliver::Standing;
+use crate::deliver;
 use crate::health::{Health, OutputSample, RingSample, Sample};
 use crate::output;
 use crate::ring::{Published, RingView};
@@ -109,7 +110,8 @@ impl Hub {
         let at = now();
         let views: Vec<(LinkView, RingView)> = self.rings.iter().map(|r| (r.link.view(), r.published.view())).collect();
         let limits = self.limits(&views);
-        let alarms = self.alarms(at, &views);
+        let audit = self.patrol.standing();
+        let alarms = self.alarms(at, &views, &audit);
         self.segments(&views);
         let depth = views.iter().map(|(_, ring)| ring.batches).sum::<u64>().saturating_sub(self.taken);
         let keeper = &mut self.status;
@@ -133,6 +135,13 @@ impl Hub {
             queue: Queue { depth, capacity: QUEUE_BATCHES as u64, age_secs },
             store: self.store_view.clone(),
             events: self.events.clone(),
+            opened: self.opened.clone(),
+            cared: self.cared.clone(),
+            apps: self.apps.clone(),
+            exposure: self.loaded.config.policy.exposure,
+            audit,
+            held: self.entries(),
+            cpu_secs: clock::process_cpu().as_secs_f64(),
             resident_bytes: resident_bytes(),
         };
         self.state.set_status(status);
@@ -149,6 +158,11 @@ impl Hub {
         self.status.segments = (Some(Instant::now()), known);
     }
 
+    fn entries(&self) -> BTreeMap<&'static str, u64> {
+        let findings = [("findings", self.ledger.iter().count()), ("waivers", self.status.waivers.len())];
+        self.correlator.held().into_iter().chain(findings).map(|(what, n)| (what, n as u64)).collect()
+    }
+
     fn limits(&self, views: &[(LinkView, RingView)]) -> LimitCounts {
         let mut limits = self.correlator.limits();
         limits.merge(self.ledger.limits());
@@ -156,15 +170,18 @@ impl Hub {
         limits
     }
 
-    fn alarms(&mut self, at: Timestamp, views: &[(LinkView, RingView)]) -> Vec<Alarm> {
+    fn alarms(&mut self, at: Timestamp, views: &[(LinkView, RingView)], audit: &Standing) -> Vec<Alarm> {
         let store_failing = (!self.store_view.problem.is_empty()).then(|| self.store_view.problem.clone());
         let keeper = &mut self.status;
         let reload_failed = (!keeper.reloads.last_accepted).then(|| keeper.reloads.problem.clone());
         let rings = views.iter().map(|(link, ring)| RingSample { link: link.clone(), counts: ring.into() }).collect();
-        let output = |(name, s): (String, Standing)| OutputSample { name, problem: s.problem, gone: s.dropped + s.refused };
+        let output = |(name, s): (String, deliver::Standing)| OutputSample { name, problem: s.problem, gone: s.dropped + s.refused };
         let outputs = self.desk.board().all().into_iter().map(output).collect();
         let events_left_out = self.store_view.events_left_out;
-        let sample = Sample { now: at, uptime: keeper.epoch.elapsed(), rings, store_failing, reload_failed, outputs, events_left_out };
+        let audit_broken =
+            audit.broken.as_ref().map(|why| format!("the audit log: {why}; `ringfence audit verify` has all of it, docs/audit.md"));
+        let sample =
+            Sample { now: at, uptime: keeper.epoch.elapsed(), rings, store_failing, reload_failed, outputs, events_left_out, audit_broken };
         let alarms = keeper.health.feed(&sample);
         let row = |a: crate::health::Alarm| Alarm {
             kind: a.kind.name(),
@@ -220,6 +237,8 @@ fn row(link: &LinkView, ring: &RingView) -> Ring {
         last_frame: link.last_frame,
         delay_secs: ring.delay.as_secs_f64(),
         filtered: link.filtered,
+        cpu_secs: ring.cpu.as_secs_f64(),
+        stream_bytes: tally.held() as u64,
     }
 }
 

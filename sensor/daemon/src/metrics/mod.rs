@@ -2,6 +2,8 @@
 //! what it was about. Labels are bounded: never a device, an address, a hardware address or a name that was seen.
 
 mod families;
+mod findings;
+mod places;
 mod scrape;
 
 #[cfg(test)]
@@ -12,17 +14,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::TextEncoder;
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use ringfence_core::ledger::{Stage, Tracked};
 
 use crate::aggregate::Member;
 use crate::deliver::Board;
+use crate::durations::{BOUNDS_SECS, Durations};
 use crate::pseudonym::Pseudonyms;
 use crate::state::State;
 
 use families::{FAMILIES, GROUP, OF_FINDINGS};
-use scrape::{Samples, Scrape};
+use scrape::{FAMILY_SERIES_MAX, FINDING_SERIES_MAX, SEGMENTS_MAX, Samples, Scrape, own_labels};
+
+pub use scrape::SERIES_MAX;
 
 /// What kind a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,19 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Spans of time, counted by their length.
+    Histogram,
+}
+
+impl Kind {
+    /// The word in the text format.
+    const fn name(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
 }
 
 /// A metric.
@@ -99,8 +117,10 @@ impl Metrics {
 
     /// The text format of Prometheus.
     pub fn render(&self, state: &State) -> String {
+        let status = state.status();
         let scrape = Scrape {
-            status: state.status(),
+            own_labels: own_labels(&status),
+            status,
             findings: state.findings(),
             requests: self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             connections: self.connections.open.load(Ordering::Relaxed),
@@ -114,9 +134,10 @@ impl Metrics {
         for family in FAMILIES.iter().filter(|f| self.shows(f)) {
             let mut samples = Samples { series, ..Samples::default() };
             (family.fill)(&scrape, &mut samples);
-            series += samples.values.len();
+            samples.bound(family.labels);
+            series += samples.len();
             // A family without a series has no place in the format.
-            if !samples.values.is_empty() {
+            if samples.len() > 0 {
                 families.push(proto(family, samples));
             }
         }
@@ -139,13 +160,15 @@ fn proto(family: &Family, samples: Samples) -> MetricFamily {
     out.set_field_type(match family.kind {
         Kind::Counter => MetricType::COUNTER,
         Kind::Gauge => MetricType::GAUGE,
+        Kind::Histogram => MetricType::HISTOGRAM,
     });
-    let metrics = samples.values.into_iter().map(|(labels, value)| metric(family, &labels, value));
-    out.set_metric(metrics.collect());
+    let spans = samples.spans.iter().map(|(labels, spans)| histogram(family, labels, spans));
+    let metrics = samples.values.iter().map(|(labels, value)| metric(family, labels, *value));
+    out.set_metric(metrics.chain(spans).collect());
     out
 }
 
-fn metric(family: &Family, labels: &[String], value: f64) -> Metric {
+fn labelled(family: &Family, labels: &[String]) -> Metric {
     let mut metric = Metric::default();
     let pair = |(name, value): (&&str, &String)| {
         let mut pair = LabelPair::default();
@@ -154,30 +177,54 @@ fn metric(family: &Family, labels: &[String], value: f64) -> Metric {
         pair
     };
     metric.set_label(family.labels.iter().zip(labels).map(pair).collect());
-    match family.kind {
-        Kind::Counter => {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            metric.set_counter(counter);
-        }
-        Kind::Gauge => {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            metric.set_gauge(gauge);
-        }
+    metric
+}
+
+fn metric(family: &Family, labels: &[String], value: f64) -> Metric {
+    let mut metric = labelled(family, labels);
+    if family.kind == Kind::Counter {
+        let mut counter = Counter::default();
+        counter.set_value(value);
+        metric.set_counter(counter);
+    } else {
+        let mut gauge = Gauge::default();
+        gauge.set_value(value);
+        metric.set_gauge(gauge);
     }
+    metric
+}
+
+fn histogram(family: &Family, labels: &[String], spans: &Durations) -> Metric {
+    let mut metric = labelled(family, labels);
+    let bucket = |(bound, count): (u64, &u64)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound as f64);
+        bucket.set_cumulative_count(*count);
+        bucket
+    };
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(BOUNDS_SECS.into_iter().zip(&spans.within).map(bucket).collect());
+    histogram.set_sample_count(spans.count);
+    histogram.set_sample_sum(spans.sum_secs);
+    metric.set_histogram(histogram);
     metric
 }
 
 /// `docs/metrics.md`, generated.
 pub fn markdown() -> String {
-    let mut text = String::from(
+    let mut text = format!(
         "# Metrics\n\nWhat `/metrics` exports. Generated from the table in the source; do not edit. Labels are bounded: no device, address or \
          name is ever one. Counters begin at 0 when the process starts; a metric without a value is left out.\n\n\
+         A scrape has at most {SERIES_MAX} series, however many devices, names and findings there are (with up to 32 rings and 32 outputs): the \
+         first {SEGMENTS_MAX} segments have a label of their own, {FINDING_SERIES_MAX} findings have a series of their own, and where a family \
+         would have more than {FAMILY_SERIES_MAX} series its segments, and then its apps, are told as `other`; verdicts never are. \
+         `ringfence_series` says how many there are.\n\n\
+         `site` stands on `ringfence_site_info` alone, as the version does on `ringfence_build_info`: a label that is the same on every series \
+         of a target belongs to the target, and a query joins it (`* on (instance, job) group_left (site) ringfence_site_info`).\n\n\
          | metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );
     for family in FAMILIES {
-        let kind = if family.kind == Kind::Counter { "counter" } else { "gauge" };
+        let kind = family.kind.name();
         let labels: Vec<String> = family.labels.iter().map(|l| format!("`{l}`")).collect();
         text.push_str(&format!("| `{}` | {kind} | {} | {} |\n", family.name, labels.join(" "), family.help));
     }

@@ -12,7 +12,7 @@ use ringfence_core::worker::{Grain, Output, Places, Shedding, Tally, Watch, Work
 
 use super::{Phase, drive};
 use crate::capture::{CaptureError, Source};
-use crate::clock::now;
+use crate::clock::{self, now};
 
 /// Frames between two looks at the clock.
 const LOOK_EVERY: u32 = 64;
@@ -91,6 +91,8 @@ pub struct RingView {
     pub batches: u64,
     /// Statements dropped because the hub did not keep up.
     pub evidence_lost: u64,
+    /// Processor time of its thread.
+    pub cpu: Duration,
     /// When it last took a step, frame or no frame.
     pub beat: Option<Instant>,
     /// It has ended.
@@ -211,7 +213,8 @@ impl Pulse<'_> {
         }
         let (tally, places) = (worker.tally().totals(), Arc::clone(&self.places.1));
         let (delay, shedding, batches, evidence_lost) = (self.worst, self.shedding, outbox.batches, outbox.lost);
-        *lock(&self.published.0) = RingView { tally, places, delay, shedding, batches, evidence_lost, beat: Some(Instant::now()), ended };
+        let (cpu, beat) = (clock::thread_cpu(), Some(Instant::now()));
+        *lock(&self.published.0) = RingView { tally, places, delay, shedding, batches, evidence_lost, cpu, beat, ended };
     }
 }
 

@@ -31,7 +31,7 @@ use ringfence_core::policy::{Level, Verdict};
 use ringfence_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, params};
 
-use crate::audit::{Anchors, Head, Signer, anchor};
+use crate::audit::{Anchors, Head, PublicKey, Signer, anchor};
 use crate::keys::KeyError;
 use crate::waivers::Entry;
 
@@ -187,6 +187,11 @@ impl Store {
     /// What outputs want of it.
     pub fn demand(&self) -> outbox::SharedDemand {
         outbox::SharedDemand::clone(&self.demand)
+    }
+
+    /// By which the audit log's heads are checked.
+    pub fn key(&self) -> PublicKey {
+        self.signer.public()
     }
 
     /// What it holds.

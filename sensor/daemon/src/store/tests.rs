@@ -326,7 +326,7 @@ fn what_is_too_old_goes_and_the_audit_log_says_how_much() {
     let details: Vec<&str> = log.entries.iter().map(|e| e.detail.as_str()).collect();
     assert_eq!(details[1], "findings: 1 older than 2023-11-16 00:00 UTC deleted");
     assert!(details.iter().any(|d| d.starts_with("entries up to 2 are deleted, 2 older than")), "{details:?}");
-    let key = signer::PublicKey::from_pem(&std::fs::read_to_string(dir.path().join(signer::PUBLIC)).expect("there")).expect("a key");
+    let key = PublicKey::from_pem(&std::fs::read_to_string(dir.path().join(signer::PUBLIC)).expect("there")).expect("a key");
     let anchored = std::fs::read_to_string(dir.path().join(anchor::FILE)).expect("there");
     let anchored: Vec<Head> = anchor::heads(&anchored).into_iter().map(|(_, h)| h.expect("a head")).collect();
     let checked = verify(log.entries.clone(), &log.heads, &anchored, &key);
