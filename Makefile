@@ -10,15 +10,16 @@ SHELL := /bin/bash
 CARGO ?= cargo
 DEMO := target/demo
 
-.PHONY: demo demo-live bench bench-short bench-compare bench-curves bench-parts bench-build bench-live bench-store test setup peers lab-setup lint-tools docs clean help
+.PHONY: demo demo-live demo-soc dashboards-check dashboards-hops dashboards-pictures bench bench-short bench-compare bench-curves bench-parts bench-build bench-live bench-store test setup peers lab-setup lint-tools docs clean help
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
 
 # Building needs a C compiler (ring, SQLite) and libpcap's headers. The lab and the tests need real clients and servers.
 PACKAGES := build-essential pkg-config libpcap-dev
-lab-setup test: PACKAGES += curl dnsmasq-base iproute2 openssl udhcpc
-test: PACKAGES += python3-jsonschema python3-pip valgrind
+lab-setup demo-soc dashboards-hops dashboards-pictures test: PACKAGES += curl dnsmasq-base iproute2 openssl udhcpc
+test: PACKAGES += python3-jsonschema valgrind
+test peers demo-soc dashboards-hops dashboards-pictures: PACKAGES += python3-pip
 
 lab-setup: setup
 
@@ -112,13 +113,13 @@ clean:
 	@$(CARGO) clean
 
 # A SOC in small, as root: the lab, the sensor, Prometheus and Alertmanager, which have to be installed. It says where to look.
-demo-soc: lab-setup
+demo-soc: lab-setup peers
 	@echo "== building the sensor and the lab"
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
 	@target/debug/soc target/debug/ringfence $(DEMO_SOC)
 
 # How long a packet takes to become an alert; the table goes into dashboards/README.md.
-dashboards-hops: lab-setup
+dashboards-hops: lab-setup peers
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
 	@target/debug/soc target/debug/ringfence --into=dashboards/README.md
 
@@ -136,12 +137,10 @@ dashboards-check:
 	@target/dashboards/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/demo/compose.yaml
 
 # Pictures of the dashboards after eight minutes in the lab, drawn by Grafana's components: needs root, Node.js, Chromium and 640 MB.
-dashboards-pictures: lab-setup
+dashboards-pictures: lab-setup peers
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests
 	@mkdir -p target/dashboards/pictures
 	@cp dashboards/pictures/* target/dashboards/pictures/
 	@cd target/dashboards/pictures && npm install --silent --legacy-peer-deps --ignore-scripts --no-audit --no-fund
 	@target/debug/soc target/debug/ringfence --secs=480 --data=target/dashboards/pictures/data.json
 	@cd target/dashboards/pictures && node draw.mjs data.json ../../../dashboards/grafana ../../../docs/images
-
-.PHONY: demo-soc dashboards-hops dashboards-check dashboards-pictures

@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use crate::coverage::Blind;
 use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload, Tcp, Udp};
-use crate::dissect::{Carrier, Direction, Input};
+use crate::dissect::{self, Carrier, Direction, Input};
 use crate::evidence::Evidence;
 use crate::flow::{First, Flow, FlowIndex, FlowKey, FlowTable, Fragments, Lone, Segment, Settled};
 use crate::fold::Keys;
 use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
-use crate::net::{Endpoint, Transport};
+use crate::net::{Endpoint, Mac, Transport};
 use crate::record::Record;
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -503,7 +503,8 @@ struct Opening {
 /// Whether a first segment may stay what it is: nobody reads it, and what comes behind it is read the same without it.
 #[inline]
 fn may_stay_lone(ts: Timestamp, ends: (Endpoint, Endpoint), syn: bool, payload: &[u8]) -> bool {
-    payload.is_empty() || (!syn && payload.iter().take(8).any(|b| *b != 0) && is_nobodys(Carrier::Tcp, ts, ends, payload))
+    let unread = || dissect::tls::is_late(payload) || is_nobodys(Carrier::Tcp, ts, ends, payload);
+    payload.is_empty() || (!syn && payload.iter().take(8).any(|b| *b != 0) && unread())
 }
 
 /// Counts a packet of a flow, and says which way it goes.
@@ -515,6 +516,23 @@ fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpo
         }
     }
     let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
+    let Packet { ts, interface, wire_len, truncated, macs, .. } = *packet;
+    count(flow, side, &Passing { ts, interface, wire_len, truncated, mac: macs.map(|m| m.src) });
+    direction
+}
+
+/// What is counted of a packet.
+struct Passing {
+    ts: Timestamp,
+    interface: u16,
+    wire_len: u32,
+    truncated: bool,
+    mac: Option<Mac>,
+}
+
+/// Counts a packet from the opener (0) or the peer (1).
+#[inline(always)]
+fn count(flow: &mut Flow<FlowState>, side: usize, packet: &Passing) {
     flow.last = flow.last.max(packet.ts);
     flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
     // What a second tap shows of the same direction is not sent twice.
@@ -525,13 +543,18 @@ fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpo
     if let Some(packets) = flow.packets.get_mut(side) {
         *packets += 1;
     }
-    if let (Some(mac), Some(macs)) = (flow.macs.get_mut(side), packet.macs) {
-        mac.get_or_insert(macs.src);
+    if let (Some(known), Some(mac)) = (flow.macs.get_mut(side), packet.mac) {
+        known.get_or_insert(mac);
     }
-    direction
 }
 
 impl FlowState {
+    /// Whether packets of the flow are counted and nothing else, but for a SYN.
+    #[inline]
+    fn only_counts(&self) -> bool {
+        self.reading.is_decided() && !self.watched && (self.matters || !self.named)
+    }
+
     /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,
     /// a SYN inside it changes nothing: who injects one hides nothing.
     fn restarts(&self, from_opener: bool, seq: u32) -> bool {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Namespace, Process, wait_until};
-use crate::root;
 use crate::sensor::Json;
+use crate::{peers, root};
 
 /// Where they listen; a namespace has all ports to itself.
 pub const PROMETHEUS: u16 = 9090;
@@ -40,16 +40,17 @@ pub struct Monitoring {
     dir: PathBuf,
 }
 
-/// Whether both are installed; when not, that is said.
+/// Where a program is; its package has its name.
+fn place(program: &str) -> Option<PathBuf> {
+    peers::peer(program, program)
+}
+
+/// Whether both are here; when not, that is said.
+///
+/// # Panics
+/// When one is not, although peers are required.
 pub fn installed() -> bool {
-    let missing = ["prometheus", "prometheus-alertmanager"].into_iter().find(|program| {
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        !std::env::split_paths(&paths).any(|dir| dir.join(program).is_file())
-    });
-    if let Some(program) = missing {
-        eprintln!("skipped: {program} is not installed (Debian package {program})");
-    }
-    missing.is_none()
+    ["prometheus", "prometheus-alertmanager"].into_iter().all(|program| place(program).is_some())
 }
 
 impl Monitoring {
@@ -84,7 +85,8 @@ impl Monitoring {
     }
 
     fn run(&mut self, program: &str, flags: &[&str], port: u16) {
-        let mut command = self.namespace.command(program);
+        let path = place(program).expect("a program");
+        let mut command = self.namespace.command(&path.to_string_lossy());
         command.args(flags).arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(&self.dir);
         self.programs.push(Process::start(command, &self.dir.join(format!("{program}.log"))));
     }

@@ -64,6 +64,11 @@ pub(super) fn is_record_start(bytes: &[u8]) -> bool {
     matches!(bytes, [20..=23, 3, 0..=4, ..])
 }
 
+/// Whether a segment in mid-stream is of a session whose hello is gone: there is nothing to be read in it or behind it.
+pub fn is_late(bytes: &[u8]) -> bool {
+    matches!(bytes, [APPLICATION_DATA, 3, 1..=4, high, low, ..] if usize::from(u16::from_be_bytes([*high, *low])) <= RECORD_MAX)
+}
+
 fn probe(input: &Input<'_>) -> Probe {
     match input.bytes {
         [HANDSHAKE, 3, 0..=4, high, low, rest @ ..] => {
@@ -81,7 +86,7 @@ fn probe(input: &Input<'_>) -> Probe {
         }
         [ALERT, 3, 0..=4, 0, 2, 1 | 2, ..] | [CHANGE_CIPHER_SPEC, 3, 0..=4, 0, 1, 1, ..] if input.at_start => Probe::Match,
         // In mid-stream: a session whose hello is gone. It is taken, so that nobody else has to look at it.
-        [APPLICATION_DATA, 3, 1..=4, high, low, ..] if usize::from(u16::from_be_bytes([*high, *low])) <= RECORD_MAX => Probe::Match,
+        bytes if is_late(bytes) => Probe::Match,
         bytes if sslv2_length(bytes).is_some() && input.at_start => Probe::Match,
         [20..=23] | [20..=23, 3] | [20..=23, 3, 0..=4] | [20..=23, 3, 0..=4, _] if !input.at_end => Probe::More,
         [ALERT, 3, 0..=4, 0, 2] | [CHANGE_CIPHER_SPEC, 3, 0..=4, 0, 1] if !input.at_end && input.at_start => Probe::More,

@@ -35,6 +35,11 @@ impl Words {
         Words { words: [one.min(two), one.max(two) | udp], in_order: one <= two }
     }
 
+    /// Both numbers.
+    pub(super) fn words(&self) -> [u64; 2] {
+        self.words
+    }
+
     /// The hash of the key that these are the words of.
     #[inline(always)]
     pub fn hash(&self, keys: &Keys) -> u64 {

@@ -141,10 +141,17 @@ impl<S> FlowTable<S> {
         })
     }
 
-    /// Whether there may be a flow with this key. What is not there is told with certainty.
+    /// The flow of an IPv4 key.
     #[inline(always)]
-    pub fn may_have(&self, words: &Words) -> bool {
-        !self.is_empty() && self.index.find(words.hash(&self.keys), |_| true).is_some()
+    pub fn find_short(&self, words: &Words) -> Option<FlowIndex> {
+        if self.is_empty() {
+            return None;
+        }
+        let found = self.index.find(words.hash(&self.keys), |at| {
+            let slot = usize::try_from(at).ok().and_then(|i| self.slots.get(i)).and_then(Option::as_ref);
+            slot.is_some_and(|s| s.words == words.words())
+        });
+        found.map(FlowIndex)
     }
 
     /// Finds the flow of a key that has a packet at `now`; it becomes one of the newest.
@@ -153,15 +160,21 @@ impl<S> FlowTable<S> {
         if self.is_empty() {
             return None;
         }
-        let at = self.find(key, key.hash(&self.keys))?;
-        let newest = self.newest;
-        let slot = self.slot(at)?;
+        let at = FlowIndex(self.find(key, key.hash(&self.keys))?);
+        self.rise(at, now);
+        Some(at)
+    }
+
+    /// A flow has a packet at `now`: it becomes one of the newest.
+    #[inline]
+    pub fn rise(&mut self, at: FlowIndex, now: Timestamp) {
+        let (at, newest) = (at.0, self.newest);
+        let Some(slot) = self.slot(at) else { return };
         if (now.exceeds(slot.moved, ORDER) || slot.moved.exceeds(now, ORDER)) && at != newest {
             slot.moved = now;
             self.unlink(at);
             self.link_newest(at);
         }
-        Some(FlowIndex(at))
     }
 
     /// The flow at a place.

@@ -1,15 +1,16 @@
-//! Packets that only have to be counted: those of flows that are done with, and first ones that nobody reads. They are dealt with by
+//! Packets that only have to be counted: those of flows of which nothing more is read, and first ones that nobody reads. They are dealt with by
 //! numbers in registers, and the worker's general way does the same to them; a test holds one to the other.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::decode::{Frame, Glance};
 use crate::dissect::Carrier;
-use crate::flow::{First, Words};
+use crate::flow::{First, FlowIndex, Words};
+use crate::limits::FLOW_IDLE;
 use crate::net::{Endpoint, Transport};
 
 use super::conversation::is_nobodys;
-use super::{Shedding, Worker, emit, may_stay_lone};
+use super::{Passing, Shedding, Worker, count, emit, may_stay_lone};
 
 /// What a glance at a packet came to.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +41,25 @@ impl Worker {
             }
             self.settled.forget(hash);
         }
-        let fresh = !self.flows.may_have(&words) && !self.lone.may_have(hash);
-        if fresh && self.stays_lone(frame, seen, &words, hash, opens) { Looked::Counted } else { Looked::Live(hash) }
+        let counted = match self.flows.find_short(&words) {
+            Some(at) => !opens && self.passes(at, frame, seen),
+            None => !self.lone.may_have(hash) && self.stays_lone(frame, seen, &words, hash, opens),
+        };
+        if counted { Looked::Counted } else { Looked::Live(hash) }
+    }
+
+    /// Counts a packet of a flow of which nothing more is read.
+    #[inline(always)]
+    fn passes(&mut self, at: FlowIndex, frame: &Frame<'_>, seen: &Glance<'_>) -> bool {
+        let Some(flow) = self.flows.get(at) else { return false };
+        if !flow.state.only_counts() || frame.ts.exceeds(flow.last, FLOW_IDLE) {
+            return false;
+        }
+        let from_opener = flow.opener.port == seen.sport && flow.opener.addr == IpAddr::V4(Ipv4Addr::from_bits(seen.src));
+        let Frame { ts, interface, wire_len, .. } = *frame;
+        count(flow, usize::from(!from_opener), &Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac) });
+        self.flows.rise(at, ts);
+        true
     }
 
     /// Keeps what a first packet says, when nobody has to read it.
