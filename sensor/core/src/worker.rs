@@ -549,10 +549,16 @@ fn count(flow: &mut Flow<FlowState>, side: usize, packet: &Passing) {
 }
 
 impl FlowState {
-    /// Whether packets of the flow are counted and nothing else, but for a SYN.
+    /// Whether a packet from the opener (0) or the peer (1) is counted and nothing else. A flow that is about to be settled is not
+    /// among them.
     #[inline]
-    fn only_counts(&self) -> bool {
-        self.reading.is_decided() && !self.watched && (self.matters || !self.named)
+    fn only_counts(&self, side: usize, syn: bool) -> bool {
+        let unread = match &self.reading {
+            Reading::Fresh(_) => false,
+            Reading::Open(conversation) => !syn && conversation.is_done(side),
+            Reading::Decided => self.matters || !self.named,
+        };
+        unread && !self.watched
     }
 
     /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,

@@ -221,6 +221,11 @@ impl Conversation {
         self.halves.iter().map(Half::held).sum::<usize>() + self.dissector.as_ref().map_or(0, |d| d.held())
     }
 
+    /// Whether nothing more is read from the opener (0) or the peer (1).
+    pub(super) fn is_done(&self, side: usize) -> bool {
+        self.halves.get(side).is_some_and(|half| half.done)
+    }
+
     /// Bytes that stand in the worker's sum.
     pub(super) fn counted(&self) -> usize {
         self.counted

@@ -52,12 +52,13 @@ impl Worker {
     #[inline(always)]
     fn passes(&mut self, at: FlowIndex, frame: &Frame<'_>, seen: &Glance<'_>) -> bool {
         let Some(flow) = self.flows.get(at) else { return false };
-        if !flow.state.only_counts() || frame.ts.exceeds(flow.last, FLOW_IDLE) {
+        let from_opener = flow.opener.port == seen.sport && flow.opener.addr == IpAddr::V4(Ipv4Addr::from_bits(seen.src));
+        let side = usize::from(!from_opener);
+        if !flow.state.only_counts(side, seen.tcp.is_some_and(|tcp| tcp.flags.syn)) || frame.ts.exceeds(flow.last, FLOW_IDLE) {
             return false;
         }
-        let from_opener = flow.opener.port == seen.sport && flow.opener.addr == IpAddr::V4(Ipv4Addr::from_bits(seen.src));
         let Frame { ts, interface, wire_len, .. } = *frame;
-        count(flow, usize::from(!from_opener), &Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac) });
+        count(flow, side, &Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac) });
         self.flows.rise(at, ts);
         true
     }
