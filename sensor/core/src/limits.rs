@@ -21,7 +21,7 @@ pub const FLOWS_MAX: usize = 65_536;
 
 /// Flows of which one packet was seen: 16 bytes each, so that all of them fit into a core's second-level cache beside what is read
 /// (256 KiB). A second packet comes within a round trip: 16,000 are those of 80,000 new flows per second. Beyond it the oldest is
-/// counted, and what follows of it begins another flow.
+/// forgotten, and what follows of it begins another flow.
 pub const LONE_FLOWS_MAX: usize = 16_384;
 
 /// Flows that are done with, and whose packets are only counted: 8 bytes each, as many as are followed otherwise (512 KiB). Beyond it the

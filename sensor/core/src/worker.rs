@@ -9,6 +9,7 @@ mod places;
 mod shed;
 mod sieve;
 mod tally;
+mod tracking;
 mod watch;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,7 +22,7 @@ use crate::evidence::Evidence;
 use crate::flow::{First, Flow, FlowIndex, FlowKey, FlowTable, Fragments, Lone, Segment, Settled};
 use crate::fold::Keys;
 use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
-use crate::net::{Endpoint, Mac, Transport};
+use crate::net::{Endpoint, Transport};
 use crate::record::Record;
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
@@ -30,6 +31,7 @@ use conversation::{Fresh, Reading, is_nobodys};
 use emit::{Emitter, Place};
 use glance::Looked;
 use sieve::Sieve;
+use tracking::{FlowState, track};
 
 pub use emit::RecordContext;
 pub use places::{Grain, Place as CoveragePlace, PlaceTally, Places};
@@ -70,23 +72,6 @@ pub struct Worker {
     shedding: Shedding,
     next_flow: u64,
     salt: u64,
-}
-
-/// What a worker keeps for a flow.
-#[derive(Debug, Default)]
-struct FlowState {
-    /// The bytes that are still being read.
-    reading: Reading,
-    /// Which direction the client sends in, once a record told.
-    client: Option<Direction>,
-    /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
-    matters: bool,
-    /// A server name was seen.
-    named: bool,
-    /// An end is watched, and it is to be told unless the flow turns out to have a name.
-    watched: bool,
-    /// What its place is told when it ends.
-    marks: places::Marks,
 }
 
 impl Worker {
@@ -505,93 +490,6 @@ struct Opening {
 fn may_stay_lone(ts: Timestamp, ends: (Endpoint, Endpoint), syn: bool, payload: &[u8]) -> bool {
     let unread = || dissect::tls::is_late(payload) || is_nobodys(Carrier::Tcp, ts, ends, payload);
     payload.is_empty() || (!syn && payload.iter().take(8).any(|b| *b != 0) && unread())
-}
-
-/// Counts a packet of a flow, and says which way it goes.
-fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opens: bool) -> Direction {
-    if opens && !flow.opened {
-        flow.opened = true;
-        if flow.opener != ends.0 && flow.packets.iter().sum::<u64>() > 0 {
-            flow.reverse();
-        }
-    }
-    let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
-    let Packet { ts, interface, wire_len, truncated, macs, .. } = *packet;
-    count(flow, side, &Passing { ts, interface, wire_len, truncated, mac: macs.map(|m| m.src) });
-    direction
-}
-
-/// What is counted of a packet.
-struct Passing {
-    ts: Timestamp,
-    interface: u16,
-    wire_len: u32,
-    truncated: bool,
-    mac: Option<Mac>,
-}
-
-/// Counts a packet from the opener (0) or the peer (1).
-#[inline(always)]
-fn count(flow: &mut Flow<FlowState>, side: usize, packet: &Passing) {
-    flow.last = flow.last.max(packet.ts);
-    flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
-    // What a second tap shows of the same direction is not sent twice.
-    let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
-    if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {
-        *bytes = bytes.saturating_add(u64::from(packet.wire_len));
-    }
-    if let Some(packets) = flow.packets.get_mut(side) {
-        *packets += 1;
-    }
-    if let (Some(known), Some(mac)) = (flow.macs.get_mut(side), packet.mac) {
-        known.get_or_insert(mac);
-    }
-}
-
-impl FlowState {
-    /// Whether a packet from the opener (0) or the peer (1) is counted and nothing else. A flow that is about to be settled is not
-    /// among them.
-    #[inline]
-    fn only_counts(&self, side: usize, syn: bool) -> bool {
-        let unread = match &self.reading {
-            Reading::Fresh(_) => false,
-            Reading::Open(conversation) => !syn && conversation.is_done(side),
-            Reading::Decided => self.matters || !self.named,
-        };
-        unread && !self.watched
-    }
-
-    /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,
-    /// a SYN inside it changes nothing: who injects one hides nothing.
-    fn restarts(&self, from_opener: bool, seq: u32) -> bool {
-        match &self.reading {
-            Reading::Fresh(_) => false,
-            Reading::Open(conversation) => from_opener && conversation.is_other_stream(seq),
-            Reading::Decided => true,
-        }
-    }
-}
-
-impl Flow<FlowState> {
-    /// Its name was seen, and is nobody's business. What can still change is how much it carries.
-    #[inline]
-    fn is_settled(&self) -> bool {
-        let state = &self.state;
-        let both = self.transport == Transport::Udp || self.packets.iter().all(|n| *n > 0);
-        let one_tap = self.taps.iter().all(|tap| tap.is_none_or(|tap| tap == self.interface));
-        state.reading.is_decided() && state.named && !state.matters && !state.watched && both && one_tap
-    }
-
-    /// The first packet seen was an answer: turn the flow around.
-    fn reverse(&mut self) {
-        std::mem::swap(&mut self.opener, &mut self.peer);
-        self.macs.swap(0, 1);
-        self.taps.swap(0, 1);
-        self.bytes.swap(0, 1);
-        self.packets.swap(0, 1);
-        self.state.client = self.state.client.map(Direction::reverse);
-        self.state.reading.reverse();
-    }
 }
 
 /// Frames between two sweeps: each looks at every flow, so that a frame pays for one.

@@ -10,7 +10,8 @@ use crate::limits::FLOW_IDLE;
 use crate::net::{Endpoint, Transport};
 
 use super::conversation::is_nobodys;
-use super::{Passing, Shedding, Worker, count, emit, may_stay_lone};
+use super::tracking::{Passing, count};
+use super::{Shedding, Worker, emit, may_stay_lone};
 
 /// What a glance at a packet came to.
 #[derive(Clone, Copy, Debug)]

@@ -29,18 +29,6 @@ CREATE TABLE outbox_id (id TEXT NOT NULL) STRICT;
 INSERT INTO outbox_id VALUES (lower(hex(randomblob(16))));
 ";
 
-/// What may happen to a finding and be told.
-const EVENTS: [Event; 8] = [
-    Event::Opened,
-    Event::Updated,
-    Event::Rejudged,
-    Event::Acknowledged,
-    Event::Escalated,
-    Event::Resolved,
-    Event::Reopened,
-    Event::Superseded,
-];
-
 /// Writes between two looks at what may go.
 const TRIM_EVERY: u64 = 64;
 
@@ -188,7 +176,7 @@ impl Reader {
             while let Some(row) = rows.next()? {
                 let (seq, id, at, event): (_, String, _, String) = (number(row, 3)?, row.get(4)?, number(row, 5)?, row.get(6)?);
                 reached = seq;
-                let event = EVENTS.into_iter().find(|e| e.name() == event);
+                let event = Event::ALL.into_iter().find(|e| e.name() == event);
                 if let (Some(event), Some(tracked)) = (event, row::read(row)?) {
                     found.push(Row { seq, id, at: Timestamp::from_nanos(at), event, tracked });
                 }

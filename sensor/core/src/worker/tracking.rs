@@ -1,0 +1,114 @@
+//! What a worker keeps for a flow: what was seen of it, and how a packet changes that.
+
+use crate::decode::Packet;
+use crate::dissect::Direction;
+use crate::flow::Flow;
+use crate::net::{Endpoint, Mac, Transport};
+use crate::time::Timestamp;
+
+use super::conversation::Reading;
+use super::places;
+
+/// What a worker keeps for a flow.
+#[derive(Debug, Default)]
+pub(super) struct FlowState {
+    /// The bytes that are still being read.
+    pub(super) reading: Reading,
+    /// Which direction the client sends in, once a record told.
+    pub(super) client: Option<Direction>,
+    /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
+    pub(super) matters: bool,
+    /// A server name was seen.
+    pub(super) named: bool,
+    /// An end is watched, and it is to be told unless the flow turns out to have a name.
+    pub(super) watched: bool,
+    /// What its place is told when it ends.
+    pub(super) marks: places::Marks,
+}
+
+/// Counts a packet of a flow, and says which way it goes.
+pub(super) fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opens: bool) -> Direction {
+    if opens && !flow.opened {
+        flow.opened = true;
+        if flow.opener != ends.0 && flow.packets.iter().sum::<u64>() > 0 {
+            flow.reverse();
+        }
+    }
+    let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
+    let Packet { ts, interface, wire_len, truncated, macs, .. } = *packet;
+    count(flow, side, &Passing { ts, interface, wire_len, truncated, mac: macs.map(|m| m.src) });
+    direction
+}
+
+/// What is counted of a packet.
+pub(super) struct Passing {
+    pub(super) ts: Timestamp,
+    pub(super) interface: u16,
+    pub(super) wire_len: u32,
+    pub(super) truncated: bool,
+    pub(super) mac: Option<Mac>,
+}
+
+/// Counts a packet from the opener (0) or the peer (1).
+#[inline(always)]
+pub(super) fn count(flow: &mut Flow<FlowState>, side: usize, packet: &Passing) {
+    flow.last = flow.last.max(packet.ts);
+    flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
+    // What a second tap shows of the same direction is not sent twice.
+    let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
+    if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {
+        *bytes = bytes.saturating_add(u64::from(packet.wire_len));
+    }
+    if let Some(packets) = flow.packets.get_mut(side) {
+        *packets += 1;
+    }
+    if let (Some(known), Some(mac)) = (flow.macs.get_mut(side), packet.mac) {
+        known.get_or_insert(mac);
+    }
+}
+
+impl FlowState {
+    /// Whether a packet from the opener (0) or the peer (1) is counted and nothing else. A flow that is about to be settled is not
+    /// among them.
+    #[inline]
+    pub(super) fn only_counts(&self, side: usize, syn: bool) -> bool {
+        let unread = match &self.reading {
+            Reading::Fresh(_) => false,
+            Reading::Open(conversation) => !syn && conversation.is_done(side),
+            Reading::Decided => self.matters || !self.named,
+        };
+        unread && !self.watched
+    }
+
+    /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,
+    /// a SYN inside it changes nothing: who injects one hides nothing.
+    pub(super) fn restarts(&self, from_opener: bool, seq: u32) -> bool {
+        match &self.reading {
+            Reading::Fresh(_) => false,
+            Reading::Open(conversation) => from_opener && conversation.is_other_stream(seq),
+            Reading::Decided => true,
+        }
+    }
+}
+
+impl Flow<FlowState> {
+    /// Its name was seen, and is nobody's business. What can still change is how much it carries.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        let state = &self.state;
+        let both = self.transport == Transport::Udp || self.packets.iter().all(|n| *n > 0);
+        let one_tap = self.taps.iter().all(|tap| tap.is_none_or(|tap| tap == self.interface));
+        state.reading.is_decided() && state.named && !state.matters && !state.watched && both && one_tap
+    }
+
+    /// The first packet seen was an answer: turn the flow around.
+    fn reverse(&mut self) {
+        std::mem::swap(&mut self.opener, &mut self.peer);
+        self.macs.swap(0, 1);
+        self.taps.swap(0, 1);
+        self.bytes.swap(0, 1);
+        self.packets.swap(0, 1);
+        self.state.client = self.state.client.map(Direction::reverse);
+        self.state.reading.reverse();
+    }
+}
