@@ -9,7 +9,7 @@ use super::checks::Scan;
 use super::median;
 use super::program::{peak_anonymous, run};
 use crate::corpus::{self, Corpus};
-use crate::root;
+use crate::{real_captures, root};
 
 /// A corpus, how large it is in full, and what is wanted of it.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,9 @@ impl Setup {
     /// When it cannot be written.
     pub fn corpus(&self, target: &Target) -> Result<(PathBuf, u64), String> {
         let units = if self.short { target.units / 8 } else { target.units };
-        let path = self.dir.join(format!("{}-{units}.pcap", target.name));
+        // A mix of real captures is another one than that of a machine without them.
+        let source = if target.corpus == Corpus::Mix && real_captures().is_some() { "-real" } else { "" };
+        let path = self.dir.join(format!("{}{source}-{units}.pcap", target.name));
         if !path.exists() {
             let part = path.with_extension("part");
             let written = File::create(&part).and_then(|file| {
