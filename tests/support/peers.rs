@@ -2,56 +2,89 @@
 //!
 //! Where one is missing a test may be left out, and says so; with `PEERS=required` in the environment, as `make test` sets it, it fails.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-/// Folders below the unpacked ones, and of this machine beside `PATH`, in which programs are.
-const PLACES: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "sbin"];
+use nix::unistd::Uid;
+
+/// Folders below `/usr`, unpacked or of this machine, in which programs are.
+const PLACES: [&str; 2] = ["usr/bin", "usr/sbin"];
+
+/// Lays what was unpacked over `/usr`, for one program alone (mount_namespaces(7)), so that it finds its libraries, modules and templates
+/// where it was built to look for them. By relative paths: overlayfs would take a colon in them for its own.
+const LAY_OVER: &str = r#"(cd "$0" && mount -t overlay overlay -o lowerdir=usr:/usr /usr) && exec "$@""#;
 
 /// Where `make test` unpacks programs.
 pub fn unpacked() -> PathBuf {
     crate::root().join("target/peers")
 }
 
-/// Where a program is; `None`, after a word about it, when it is not there.
+/// What starts a program, and its first arguments; `None`, after a word about it, when it is not there.
 ///
 /// # Panics
 /// When it is not there although peers are required.
-pub fn peer(program: &str, package: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let ours = PLACES.map(|place| unpacked().join(place));
-    let places = ours.into_iter().chain(std::env::split_paths(&path)).chain(PLACES.map(|place| Path::new("/").join(place)));
-    let found = places.map(|dir| dir.join(program)).find(|file| file.is_file());
-    if found.is_none() {
-        missing(program, package);
+pub fn words(program: &str) -> Option<Vec<OsString>> {
+    let below = |root: &Path| PLACES.map(|place| root.join(place).join(program)).into_iter().find(|file| file.is_file());
+    if let Some(file) = below(&unpacked())
+        && laid_over()
+    {
+        let file = Path::new("/").join(file.strip_prefix(unpacked()).expect("it is below"));
+        return Some(lay_over().into_iter().chain([file.into()]).collect());
     }
-    found
+    let here = below(Path::new("/"));
+    if here.is_none() {
+        missing(program, package(program));
+    }
+    here.map(|file| vec![file.into()])
 }
 
-/// A program that is ready to be given arguments; it finds the libraries that were unpacked with it.
+/// A program that is ready to be given arguments.
 ///
 /// # Panics
 /// When it is not there although peers are required.
-pub fn command(program: &str, package: &str) -> Option<Command> {
-    let path = peer(program, package)?;
-    let mut command = Command::new(&path);
-    if path.starts_with(unpacked()) {
-        let libraries = libraries("").into_iter().chain(std::env::var_os("LD_LIBRARY_PATH").map(PathBuf::from));
-        command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap_or_default());
-    }
+pub fn command(program: &str) -> Option<Command> {
+    let words = words(program)?;
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     Some(command)
 }
 
-/// rsyslog, which looks for its modules where it was built for.
-///
-/// # Panics
-/// When it is not there although peers are required.
-pub fn rsyslogd() -> Option<Command> {
-    let mut command = command("rsyslogd", "rsyslog")?;
-    if let Some(modules) = libraries("rsyslog").first().filter(|_| Path::new(command.get_program()).starts_with(unpacked())) {
-        command.arg("-M").arg(modules);
+/// The Debian package that brings a program, where its name is another.
+fn package(program: &str) -> &str {
+    match program {
+        "amtool" => "prometheus-alertmanager",
+        "promtool" => "prometheus",
+        "rsyslogd" => "rsyslog",
+        name => name,
     }
-    Some(command)
+}
+
+/// What a program's own words follow when it is to see the unpacked files. It becomes the program, which keeps its process number.
+fn lay_over() -> Vec<OsString> {
+    let mut words = vec!["unshare".into(), "--mount".into()];
+    if !Uid::effective().is_root() {
+        words.push("--map-root-user".into());
+    }
+    words.extend(["sh".into(), "-c".into(), LAY_OVER.into(), unpacked().into()]);
+    words
+}
+
+/// Whether the kernel lets us lay files over others; said once when not.
+fn laid_over() -> bool {
+    static PERMITTED: OnceLock<bool> = OnceLock::new();
+    *PERMITTED.get_or_init(|| {
+        let words = lay_over();
+        let tried = Command::new(&words[0]).args(&words[1..]).arg("true").output();
+        let refused = match tried {
+            Ok(done) if done.status.success() => return true,
+            Ok(done) => String::from_utf8_lossy(&done.stderr).trim().to_string(),
+            Err(e) => e.to_string(),
+        };
+        eprintln!("what lies in {} cannot be laid over /usr, only installed programs are used: {refused}", unpacked().display());
+        false
+    })
 }
 
 /// A Python that has some modules, unpacked ones included; says so when there is none.
@@ -72,12 +105,6 @@ pub fn python(modules: &[&str], package: &str) -> Option<Command> {
         missing(&format!("a python3 with {}", modules.join(", ")), package);
     }
     found
-}
-
-/// Folders of unpacked libraries, for this machine's architecture.
-fn libraries(below: &str) -> Vec<PathBuf> {
-    let folders = std::fs::read_dir(unpacked().join("usr/lib")).into_iter().flatten().flatten().map(|f| f.path());
-    folders.filter(|f| f.to_string_lossy().contains("-linux-gnu")).map(|f| f.join(below)).filter(|f| f.is_dir()).collect()
 }
 
 fn missing(what: &str, package: &str) {

@@ -21,7 +21,7 @@ may = [\"waivers\"]
 ";
 
 fn ringfence(wire: &Wire, who: &str, args: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = wire.pair.sensor.command(&sensor::binary().to_string_lossy());
+    let mut command = wire.pair.sensor.command(sensor::binary());
     let token = wire.setup.dir.join(format!("{who}.token"));
     let done = command.args(args).arg("--token-file").arg(token).output().expect("it runs");
     (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned(), String::from_utf8_lossy(&done.stderr).into_owned())

@@ -125,7 +125,7 @@ fn a_dry_run_tells_which_findings_would_change_and_changes_nothing() {
     wait_until("a waived finding", SOON, || if waived(&daemon) > 0 { Ok(()) } else { Err(told(&daemon.findings())) });
     let tables = [wire.setup.tables.clone(), wire.setup.tables.replace("[\"laptop-hr-03\"]", "[\"laptop-law-02\"]")];
     let dry = |args: &[&str]| {
-        let mut command = wire.pair.sensor.command(&sensor::binary().to_string_lossy());
+        let mut command = wire.pair.sensor.command(sensor::binary());
         let done = command.arg("reload").args(args).output().expect("it runs");
         (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned(), String::from_utf8_lossy(&done.stderr).into_owned())
     };

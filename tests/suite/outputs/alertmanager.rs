@@ -8,18 +8,18 @@ use ringfence_core::ledger::Event;
 use ringfence_core::policy::Verdict;
 use ringfence_tests::lab::{Process, wait_until};
 use ringfence_tests::outputs::{Source, id, tracked};
-use ringfence_tests::peers::{self, peer};
+use ringfence_tests::peers;
 use ringfence_tests::sensor::Json;
 
 use super::{SOON, port};
 
-const ALERTMANAGER: (&str, &str) = ("prometheus-alertmanager", "prometheus-alertmanager");
-const AMTOOL: (&str, &str) = ("amtool", "prometheus-alertmanager");
+const ALERTMANAGER: &str = "prometheus-alertmanager";
+const AMTOOL: &str = "amtool";
 
 /// Starts one.
 pub fn start(dir: &Path, port: u16) -> Process {
     std::fs::write(dir.join("am.yml"), "route: {receiver: none}\nreceivers: [{name: none}]\n").expect("written");
-    let mut command = peers::command(ALERTMANAGER.0, ALERTMANAGER.1).expect("it was there");
+    let mut command = peers::command(ALERTMANAGER).expect("it was there");
     command.arg(format!("--config.file={}", dir.join("am.yml").display()));
     command.arg(format!("--storage.path={}", dir.join("am").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--cluster.listen-address=");
@@ -29,7 +29,7 @@ pub fn start(dir: &Path, port: u16) -> Process {
 /// Alerts that fire, as amtool tells them: finding and verdict.
 pub fn firing(port: u16) -> Result<Vec<(String, String)>, String> {
     let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
-    let mut amtool = peers::command(AMTOOL.0, AMTOOL.1).expect("it was there");
+    let mut amtool = peers::command(AMTOOL).expect("it was there");
     let done = amtool.args(["alert", "query", "-o", "json", &url]).output().map_err(|e| e.to_string())?;
     let alerts: Vec<Json> = serde_json::from_slice(&done.stdout).map_err(|e| format!("{e}: {}", String::from_utf8_lossy(&done.stderr)))?;
     let label = |a: &Json, name: &str| a["labels"][name].as_str().unwrap_or_default().to_string();
@@ -48,7 +48,7 @@ fn becomes(port: u16, wanted: &[(u64, &str)]) {
 
 #[test]
 fn alerts_live_as_findings_do() {
-    if peer(ALERTMANAGER.0, ALERTMANAGER.1).is_none() || peer(AMTOOL.0, AMTOOL.1).is_none() {
+    if peers::command(ALERTMANAGER).is_none() || peers::command(AMTOOL).is_none() {
         return;
     }
     let dir = tempfile::tempdir().expect("a folder");

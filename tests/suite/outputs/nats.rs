@@ -18,7 +18,7 @@ pub fn start(dir: &Path, port: u16, more: &str) -> Option<Process> {
     let config = dir.join("nats.conf");
     std::fs::write(&config, format!("listen: 127.0.0.1:{port}\njetstream {{ store_dir: {:?} }}\n{more}\n", dir.join("nats")))
         .expect("written");
-    let mut command = peers::command("nats-server", "nats-server")?;
+    let mut command = peers::command("nats-server")?;
     command.arg("-c").arg(config);
     let process = Process::start(command, &dir.join("nats.log"));
     listens(port);

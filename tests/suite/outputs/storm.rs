@@ -30,7 +30,7 @@ fn lines(path: &Path) -> Vec<Json> {
 #[test]
 fn a_storm_of_hits_is_one_finding_one_alert_and_a_handful_of_lines() {
     let Some(mut wire) = Wire::new() else { return };
-    if peers::peer("prometheus-alertmanager", "prometheus-alertmanager").is_none() {
+    if peers::command("prometheus-alertmanager").is_none() {
         return;
     }
     let (path, port) = (wire.dir.path().join("events.json"), port());

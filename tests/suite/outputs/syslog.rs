@@ -39,7 +39,7 @@ action(type="omfile" file="{at}/got.json" template="whole")
         ports.udp, ports.tcp, ports.tls
     );
     std::fs::write(dir.join("rsyslog.conf"), text).expect("written");
-    let mut command = peers::rsyslogd().expect("it was there");
+    let mut command = peers::command("rsyslogd").expect("it was there");
     command.args(["-n", "-f"]).arg(dir.join("rsyslog.conf")).arg("-i").arg(dir.join("pid"));
     Process::start(command, &dir.join("rsyslog.log"))
 }
@@ -57,7 +57,7 @@ pub fn data(message: &Json) -> Json {
 
 /// A folder with a certificate, and ports; `None`, after a word, where there is no rsyslog.
 pub fn here() -> Option<(tempfile::TempDir, Ports)> {
-    peers::rsyslogd()?;
+    peers::command("rsyslogd")?;
     let dir = tempfile::tempdir().expect("a folder");
     certificate(dir.path());
     Some((dir, Ports { udp: port(), tcp: port(), tls: port() }))

@@ -40,17 +40,12 @@ pub struct Monitoring {
     dir: PathBuf,
 }
 
-/// Where a program is; its package has its name.
-fn place(program: &str) -> Option<PathBuf> {
-    peers::peer(program, program)
-}
-
 /// Whether both are here; when not, that is said.
 ///
 /// # Panics
 /// When one is not, although peers are required.
 pub fn installed() -> bool {
-    ["prometheus", "prometheus-alertmanager"].into_iter().all(|program| place(program).is_some())
+    ["prometheus", "prometheus-alertmanager"].into_iter().all(|program| peers::words(program).is_some())
 }
 
 impl Monitoring {
@@ -85,9 +80,9 @@ impl Monitoring {
     }
 
     fn run(&mut self, program: &str, flags: &[&str], port: u16) {
-        let path = place(program).expect("a program");
-        let mut command = self.namespace.command(&path.to_string_lossy());
-        command.args(flags).arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(&self.dir);
+        let words = peers::words(program).expect("it was there");
+        let mut command = self.namespace.command(&words[0]);
+        command.args(&words[1..]).args(flags).arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(&self.dir);
         self.programs.push(Process::start(command, &self.dir.join(format!("{program}.log"))));
     }
 

@@ -1,5 +1,6 @@
 //! Network namespaces that exist as long as somebody holds their file.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -64,9 +65,9 @@ impl Namespace {
     }
 
     /// A program that will run inside, and that dies with the thread that starts it.
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.path())).args(["setpriv", "--pdeathsig", "KILL", "--", program]);
+        command.arg(format!("--net={}", self.path())).args(["setpriv", "--pdeathsig", "KILL", "--"]).arg(program);
         command.env("PATH", std::env::join_paths(folders()).unwrap_or_default());
         command
     }

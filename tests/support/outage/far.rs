@@ -161,10 +161,10 @@ impl Alertmanager {
         let port = super::port();
         let (config, storage, log) = (dir.join("am.yml"), dir.join("am"), dir.join("am.log"));
         std::fs::write(&config, "route: {receiver: none}\nreceivers: [{name: none}]\n").expect("written");
-        peers::peer("amtool", "prometheus-alertmanager")?;
-        peers::peer("prometheus-alertmanager", "prometheus-alertmanager")?;
+        peers::command("amtool")?;
+        peers::command("prometheus-alertmanager")?;
         let program = Program::new(move || {
-            let mut command = peers::command("prometheus-alertmanager", "prometheus-alertmanager").expect("it was there");
+            let mut command = peers::command("prometheus-alertmanager").expect("it was there");
             command.arg(format!("--config.file={}", config.display())).arg(format!("--storage.path={}", storage.display()));
             command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--cluster.listen-address=");
             let process = Process::start(command, &log);
@@ -193,7 +193,7 @@ impl FarEnd for Alertmanager {
     }
 
     fn seen(&self) -> Result<Vec<Seen>, String> {
-        let mut amtool = peers::command("amtool", "prometheus-alertmanager").ok_or("it was there")?;
+        let mut amtool = peers::command("amtool").ok_or("it was there")?;
         let url = format!("--alertmanager.url=http://127.0.0.1:{}", self.port);
         let done = amtool.args(["alert", "query", "-o", "json", &url]).output().map_err(|e| e.to_string())?;
         let alerts: Vec<Json> = serde_json::from_slice(&done.stdout).map_err(|e| e.to_string())?;
@@ -221,7 +221,7 @@ pub struct Rsyslog {
 impl Rsyslog {
     /// Starts it; `None`, after a word, when it is not here. With TLS, `cert.pem` and `key.pem` lie in `dir`.
     pub fn start(dir: &Path, tls: bool) -> Option<Rsyslog> {
-        peers::rsyslogd()?;
+        peers::command("rsyslogd")?;
         let (port, at) = (super::port(), dir.display().to_string());
         let input = match tls {
             false => format!("module(load=\"imptcp\")\ninput(type=\"imptcp\" address=\"127.0.0.1\" port=\"{port}\")"),
@@ -238,7 +238,7 @@ impl Rsyslog {
         std::fs::write(dir.join("rsyslog.conf"), text).expect("written");
         let folder = dir.to_path_buf();
         let program = Program::new(move || {
-            let mut command = peers::rsyslogd().expect("it was there");
+            let mut command = peers::command("rsyslogd").expect("it was there");
             // What was killed leaves its number behind.
             let _ = std::fs::remove_file(folder.join("pid"));
             command.args(["-n", "-f"]).arg(folder.join("rsyslog.conf")).arg("-i").arg(folder.join("pid"));
@@ -285,10 +285,10 @@ pub struct Nats {
 impl Nats {
     /// Starts it; `None`, after a word, when it is not here.
     pub fn start(dir: &Path) -> Option<Nats> {
-        peers::peer("nats-server", "nats-server")?;
+        peers::command("nats-server")?;
         let (port, store, log) = (super::port(), dir.join("nats"), dir.join("nats.log"));
         let program = Program::new(move || {
-            let mut command = peers::command("nats-server", "nats-server").expect("it was there");
+            let mut command = peers::command("nats-server").expect("it was there");
             command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(&store);
             let process = Process::start(command, &log);
             listens(port);
