@@ -70,6 +70,23 @@ impl BuildHasher for Folded {
     }
 }
 
+/// Up to seven bytes as a number, other ones for others of the same length: read as two halves that may overlap, without a loop.
+#[inline(always)]
+fn few(bytes: &[u8]) -> u64 {
+    match *bytes {
+        [] => 0,
+        [a] => u64::from(a),
+        [a, .., z] if bytes.len() < 4 => {
+            let middle = bytes.get(1).map_or(0, |b| u64::from(*b));
+            u64::from(a) | middle << 8 | u64::from(z) << 16
+        }
+        _ => {
+            let (Some((first, _)), Some((_, last))) = (bytes.split_first_chunk::<4>(), bytes.split_last_chunk::<4>()) else { return 0 };
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 24
+        }
+    }
+}
+
 impl Hasher for FoldHasher {
     #[inline]
     fn finish(&self) -> u64 {
@@ -82,10 +99,8 @@ impl Hasher for FoldHasher {
         for word in words {
             self.write_u64(u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
         // The length tells zeros at the end from nothing at all.
-        self.write_u64(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
+        self.write_u64(few(rest) ^ (bytes.len() as u64) << 56);
     }
 
     #[inline]

@@ -279,16 +279,15 @@ impl Worker {
 
     fn tcp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, tcp: &Tcp<'_>, looked: Looked, output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
-        let key = FlowKey::new(src, dst, Transport::Tcp);
         let opens = tcp.flags.syn && !tcp.flags.ack;
-        let Some(hash) = self.live(&key, packet, opens, looked) else { return };
+        let Some((hash, found)) = self.live((src, dst), Transport::Tcp, packet, opens, looked) else { return };
         let cut = tcp.wire_len as usize > tcp.payload.len();
         let other = |f: &mut Flow<FlowState>| opens && f.state.restarts(f.opener == src, tcp.seq);
-        let Some(at) = self.known(&key, packet.ts, other, output).or_else(|| {
+        let Some(at) = found.and_then(|at| self.known(at, packet.ts, other, output)).or_else(|| {
             let lone = !cut && !tcp.flags.fin && may_stay_lone(packet.ts, (src, dst), tcp.flags.syn, tcp.payload);
             let seq = tcp.seq.wrapping_add(u32::try_from(tcp.payload.len()).unwrap_or(0));
             let opening = Opening { hash, opens, lone: lone.then_some((seq, tcp.flags.syn)) };
-            self.begin(&key, packet, (src, dst), &opening, output)
+            self.begin(Transport::Tcp, packet, (src, dst), &opening, output)
         }) else {
             return;
         };
@@ -305,12 +304,11 @@ impl Worker {
 
     fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, looked: Looked, output: &mut dyn Output) {
         let (src, dst) = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
-        let key = FlowKey::new(src, dst, Transport::Udp);
-        let Some(hash) = self.live(&key, packet, false, looked) else { return };
-        let Some(at) = self.known(&key, packet.ts, |_| false, output).or_else(|| {
+        let Some((hash, found)) = self.live((src, dst), Transport::Udp, packet, false, looked) else { return };
+        let Some(at) = found.and_then(|at| self.known(at, packet.ts, |_| false, output)).or_else(|| {
             let lone = !udp.payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, (src, dst), udp.payload);
             let opening = Opening { hash, opens: false, lone: lone.then_some((0, false)) };
-            self.begin(&key, packet, (src, dst), &opening, output)
+            self.begin(Transport::Udp, packet, (src, dst), &opening, output)
         }) else {
             return;
         };
@@ -324,12 +322,20 @@ impl Worker {
         self.settle(at, hash, packet.ts);
     }
 
-    /// The hash of a key whose flow is live or begins here; `None` when the flow is done with, and its packet counted.
+    /// The hash of a key whose flow is live or begins here, and where that flow is; `None` when it is done with, and its packet counted.
     #[inline]
-    fn live(&mut self, key: &FlowKey, packet: &Packet<'_>, opens: bool, looked: Looked) -> Option<u64> {
-        if let Looked::Live(hash) = looked {
-            return Some(hash);
+    fn live(
+        &mut self,
+        ends: (Endpoint, Endpoint),
+        transport: Transport,
+        packet: &Packet<'_>,
+        opens: bool,
+        looked: Looked,
+    ) -> Option<(u64, Option<FlowIndex>)> {
+        if let Looked::Live(hash, at) = looked {
+            return Some((hash, at));
         }
+        let key = FlowKey::new(ends.0, ends.1, transport);
         let hash = key.hash(&self.keys);
         if let Some(place) = self.settled.touch(hash, packet.ts) {
             if !opens {
@@ -338,7 +344,7 @@ impl Worker {
             }
             self.settled.forget(hash);
         }
-        Some(hash)
+        Some((hash, self.flows.find(&key)))
     }
 
     /// Lets go of a flow of which nothing more is wanted but that its packets be counted.
@@ -351,21 +357,21 @@ impl Worker {
         }
     }
 
-    /// The flow of a key, unless it has been quiet for too long or this packet begins an`other` one: then it is closed.
+    /// The flow at a place, unless it has been quiet for too long or this packet begins an`other` one: then it is closed.
     #[inline]
     fn known(
         &mut self,
-        key: &FlowKey,
+        at: FlowIndex,
         now: Timestamp,
         other: impl Fn(&mut Flow<FlowState>) -> bool,
         output: &mut dyn Output,
     ) -> Option<FlowIndex> {
-        let at = self.flows.touch(key, now)?;
         let flow = self.flows.get(at)?;
         if !now.exceeds(flow.last, FLOW_IDLE) && !other(flow) {
+            self.flows.rise(at, now);
             return Some(at);
         }
-        let old = self.flows.remove(key)?;
+        let old = self.flows.take(at)?;
         self.close(old, output);
         None
     }
@@ -374,13 +380,14 @@ impl Worker {
     #[inline(always)]
     fn begin(
         &mut self,
-        key: &FlowKey,
+        transport: Transport,
         packet: &Packet<'_>,
         ends: (Endpoint, Endpoint),
         opening: &Opening,
         output: &mut dyn Output,
     ) -> Option<FlowIndex> {
         let Opening { hash, opens, lone } = *opening;
+        let key = &FlowKey::new(ends.0, ends.1, transport);
         if let Some(first) = self.lone.take(hash)
             && !packet.ts.exceeds(first.ts, FLOW_IDLE)
         {
@@ -392,8 +399,8 @@ impl Worker {
             && !packet.truncated
             && self.lone.takes(packet.ts, packet.wire_len)
         {
-            let tcp = key.transport() == Transport::Tcp;
-            let client = if emit::opener_asks(ends.0, ends.1, opens, key.transport()) { ends.0 } else { ends.1 };
+            let tcp = transport == Transport::Tcp;
+            let client = if emit::opener_asks(ends.0, ends.1, opens, transport) { ends.0 } else { ends.1 };
             let place = self.tally.places.number(packet.interface, &packet.path, client.addr);
             let first = First { ts: packet.ts, seq, wire_len: packet.wire_len, low: key.is_low(ends.0), syn, opens, tcp, place };
             self.tally.lone(&first);
@@ -414,7 +421,7 @@ impl Worker {
         output: &mut dyn Output,
     ) -> FlowIndex {
         let flow = self.fresh(key, packet, ends, opens);
-        self.open(*key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output)
+        self.open(key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output)
     }
 
     fn fresh(&mut self, key: &FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
@@ -463,10 +470,10 @@ impl Worker {
             state: FlowState { reading: Reading::Fresh(Fresh::after(first)), marks: places::Marks::after(first), ..FlowState::default() },
             ..flow
         };
-        self.open(*key, flow, output)
+        self.open(key, flow, output)
     }
 
-    fn open(&mut self, key: FlowKey, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
+    fn open(&mut self, key: &FlowKey, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
         let (at, evicted) = self.flows.insert(key, flow);
         if let Some(evicted) = evicted {
             self.tally.limit(Limit::Flows);

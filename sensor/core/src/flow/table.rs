@@ -133,12 +133,17 @@ impl<S> FlowTable<S> {
         self.newest = at;
     }
 
+    /// The flow of a key.
     #[inline]
-    fn find(&self, key: &FlowKey, hash: u64) -> Option<u32> {
-        self.index.find(hash, |at| {
+    pub fn find(&self, key: &FlowKey) -> Option<FlowIndex> {
+        if self.is_empty() {
+            return None;
+        }
+        let found = self.index.find(key.hash(&self.keys), |at| {
             let slot = usize::try_from(at).ok().and_then(|i| self.slots.get(i)).and_then(Option::as_ref);
             slot.is_some_and(|s| key.has(&s.words) && (key.is_short() || key.is_of(s.flow.opener, s.flow.peer, s.flow.transport)))
-        })
+        });
+        found.map(FlowIndex)
     }
 
     /// The flow of an IPv4 key.
@@ -152,17 +157,6 @@ impl<S> FlowTable<S> {
             slot.is_some_and(|s| s.words == words.words())
         });
         found.map(FlowIndex)
-    }
-
-    /// Finds the flow of a key that has a packet at `now`; it becomes one of the newest.
-    #[inline]
-    pub fn touch(&mut self, key: &FlowKey, now: Timestamp) -> Option<FlowIndex> {
-        if self.is_empty() {
-            return None;
-        }
-        let at = FlowIndex(self.find(key, key.hash(&self.keys))?);
-        self.rise(at, now);
-        Some(at)
     }
 
     /// A flow has a packet at `now`: it becomes one of the newest.
@@ -183,10 +177,10 @@ impl<S> FlowTable<S> {
         self.slot(at.0).map(|s| &mut s.flow)
     }
 
-    /// Puts a flow in as the newest: where it is, and the quietest flow when the table was full.
-    pub fn insert(&mut self, key: FlowKey, flow: Flow<S>) -> (FlowIndex, Option<Flow<S>>) {
-        let replaced = self.remove(&key);
-        let evicted = if replaced.is_none() && self.len() >= self.capacity { self.pop_oldest() } else { replaced };
+    /// Puts a flow in that is not there, as the newest: where it is, and the quietest flow when the table was full.
+    pub fn insert(&mut self, key: &FlowKey, flow: Flow<S>) -> (FlowIndex, Option<Flow<S>>) {
+        debug_assert!(self.find(key).is_none(), "a flow is put in once");
+        let evicted = if self.len() >= self.capacity { self.pop_oldest() } else { None };
         let (hash, ends) = (key.hash(&self.keys), [flow.opener.addr, flow.peer.addr].map(short));
         self.quiet_since = self.quiet_since.min(flow.last);
         let slot = Some(Slot { newer: NIL, older: NIL, moved: flow.last, hash, words: key.words(), flow });
@@ -206,12 +200,6 @@ impl<S> FlowTable<S> {
         (FlowIndex(at), evicted)
     }
 
-    /// Takes a flow out.
-    pub fn remove(&mut self, key: &FlowKey) -> Option<Flow<S>> {
-        let at = self.find(key, key.hash(&self.keys))?;
-        self.take(at)
-    }
-
     /// Drops the flow at a place.
     pub fn drop_at(&mut self, at: FlowIndex) {
         self.unlink(at.0);
@@ -223,17 +211,18 @@ impl<S> FlowTable<S> {
         }
     }
 
-    fn take(&mut self, at: u32) -> Option<Flow<S>> {
-        self.unlink(at);
-        let slot = self.slots.get_mut(usize::try_from(at).ok()?)?.take()?;
-        self.index.remove(slot.hash, at);
-        self.free.push(at);
+    /// Takes out the flow at a place.
+    pub fn take(&mut self, at: FlowIndex) -> Option<Flow<S>> {
+        self.unlink(at.0);
+        let slot = self.slots.get_mut(usize::try_from(at.0).ok()?)?.take()?;
+        self.index.remove(slot.hash, at.0);
+        self.free.push(at.0);
         Some(slot.flow)
     }
 
     /// Takes out the flow that was quiet longest.
     pub fn pop_oldest(&mut self) -> Option<Flow<S>> {
-        self.take(self.oldest)
+        self.take(FlowIndex(self.oldest))
     }
 
     /// Takes out the flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
@@ -320,19 +309,20 @@ mod tests {
         let mut table = FlowTable::new(3);
         for port in [10, 11, 12] {
             let (key, f) = flow(port, u64::from(port));
-            assert!(table.insert(key, f).1.is_none());
+            assert!(table.insert(&key, f).1.is_none());
         }
-        assert!(table.touch(&flow(10, 0).0, Timestamp::from_secs_nanos(12, 0)).is_some());
+        let at = table.find(&flow(10, 0).0).expect("it is there");
+        table.rise(at, Timestamp::from_secs_nanos(12, 0));
         let (key, f) = flow(13, 13);
-        assert_eq!(table.insert(key, f).1.map(|f| f.state), Some(11));
-        assert_eq!(table.remove(&flow(10, 0).0).map(|f| f.state), Some(10));
+        assert_eq!(table.insert(&key, f).1.map(|f| f.state), Some(11));
+        assert_eq!(table.take(at).map(|f| f.state), Some(10));
         assert_eq!(table.len(), 2);
         assert!(table.pop_idle(Timestamp::from_secs_nanos(20, 0), Duration::from_secs(8)).is_none());
         assert_eq!(table.pop_idle(Timestamp::from_secs_nanos(21, 0), Duration::from_secs(8)).map(|f| f.state), Some(12));
         assert_eq!(table.pop_oldest().map(|f| f.state), Some(13));
         assert!(table.pop_oldest().is_none() && table.is_empty());
         let (key, f) = flow(14, 14);
-        assert!(table.insert(key, f).1.is_none());
+        assert!(table.insert(&key, f).1.is_none());
         assert_eq!(table.iter_mut().count(), 1);
     }
 }

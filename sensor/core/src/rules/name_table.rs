@@ -137,33 +137,20 @@ impl Table {
         let name = texts.name(at)?;
         let shape = Shape::of(name);
         let mut state = self.hash.build_hasher();
-        labels(shape.place()).for_each(|(label, _)| state.write(label.as_bytes()));
+        labels(shape.place().as_bytes()).for_each(|(label, _)| state.write(label));
         let hash = if matches!(shape, Shape::Star(..)) { one_label_before(state) } else { state.finish() };
-        let (index, known) = self.cluster(hash).find(|(_, slot)| slot.is_none_or(|known| texts.name(known) == Some(name)))?;
-        *self.slots.get_mut(index)? = u64::from(at) << 32 | hash & 0xffff_ffff;
-        known
-    }
-
-    /// The slots that a hash may be in, with the places of the patterns whose hash is alike; the last is a free one.
-    fn cluster(&self, hash: u64) -> impl Iterator<Item = (usize, Option<u32>)> {
-        let length = self.slots.len();
-        let start = ((u128::from(hash) * length as u128) >> 64) as usize;
-        let mut all = (start..length).chain(0..start);
-        let mut ended = false;
-        std::iter::from_fn(move || {
-            while !ended {
-                let index = all.next()?;
-                let slot = *self.slots.get(index)?;
-                ended = slot == FREE;
-                if ended {
-                    return Some((index, None));
-                }
-                if slot & 0xffff_ffff == hash & 0xffff_ffff {
-                    return Some((index, Some((slot >> 32) as u32)));
-                }
+        let mut index = self.start(hash);
+        // A slot is always free: there is an end.
+        loop {
+            let slot = self.slots.get_mut(index)?;
+            let known = (*slot != FREE).then_some((*slot >> 32) as u32);
+            let alike = *slot & 0xffff_ffff == hash & 0xffff_ffff;
+            if known.is_none_or(|known| alike && texts.name(known) == Some(name)) {
+                *slot = u64::from(at) << 32 | hash & 0xffff_ffff;
+                return known;
             }
-            None
-        })
+            index = if index + 1 < self.slots.len() { index + 1 } else { 0 };
+        }
     }
 
     /// The indicator with the longest pattern that a name matches, and how many labels that pattern has. Of patterns that are filed
@@ -174,18 +161,41 @@ impl Table {
         }
         let mut best: Option<u32> = None;
         let mut state: FoldHasher = self.hash.build_hasher();
-        let parent = name.split_once('.').map(|(_, parent)| parent.len());
+        let parent = name.bytes().position(|b| b == b'.').map(|dot| dot + 1);
         // From the shortest end to the longest: every label is hashed once, and the last that matches is the longest.
-        for (label, rest) in labels(name) {
-            state.write(label.as_bytes());
-            let stars = (parent == Some(rest.len())).then(|| one_label_before(state));
-            let alike =
-                [Some(state.finish()), stars].into_iter().flatten().flat_map(|hash| self.cluster(hash)).filter_map(|(_, slot)| slot);
-            let fits = alike.filter_map(|at| Some((Shape::of(self.texts.name(at)?).fit(name, rest)?, std::cmp::Reverse(at))));
-            best = fits.max().map(|(_, at)| at.0).or(best);
+        for (label, start) in labels(name.as_bytes()) {
+            state.write(label);
+            let mut here = None;
+            let mut see = |at: u32| {
+                let fit = self.texts.name(at).and_then(|pattern| Shape::of(pattern).fit(name, name.get(start..)?));
+                here = here.max(fit.map(|fit| (fit, std::cmp::Reverse(at))));
+            };
+            self.alike(state.finish(), &mut see);
+            if parent == Some(start) {
+                self.alike(one_label_before(state), &mut see);
+            }
+            best = here.map(|(_, at)| at.0).or(best);
         }
         let at = best?;
         Some((self.texts.owner(at)?, Shape::of(self.texts.name(at)?).labels()))
+    }
+
+    /// Shows the places of the patterns whose hash is alike.
+    #[inline(always)]
+    fn alike(&self, hash: u64, see: &mut impl FnMut(u32)) {
+        let mut index = self.start(hash);
+        while let Some(slot) = self.slots.get(index).copied().filter(|slot| *slot != FREE) {
+            if slot & 0xffff_ffff == hash & 0xffff_ffff {
+                see((slot >> 32) as u32);
+            }
+            index = if index + 1 < self.slots.len() { index + 1 } else { 0 };
+        }
+    }
+
+    /// The slot that a hash is looked for first.
+    #[inline(always)]
+    fn start(&self, hash: u64) -> usize {
+        ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
     }
 }
 
@@ -195,16 +205,16 @@ fn one_label_before(mut state: FoldHasher) -> u64 {
     state.finish()
 }
 
-/// The labels of a name from the right, each with the end of the name that begins with it.
-fn labels(name: &str) -> impl Iterator<Item = (&str, &str)> {
+/// The labels of a name from the right, each with the place where it begins.
+#[inline(always)]
+fn labels(name: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
     let mut end = Some(name.len());
     std::iter::from_fn(move || {
-        let here = end?;
-        // A dot is one byte and part of no other character.
-        let dot = name.as_bytes().get(..here)?.iter().rposition(|b| *b == b'.');
+        let here = name.get(..end?)?;
+        let dot = here.iter().rposition(|b| *b == b'.');
         let start = dot.map_or(0, |dot| dot + 1);
         end = dot;
-        Some((name.get(start..here)?, name.get(start..)?))
+        Some((here.get(start..)?, start))
     })
 }
 
@@ -214,9 +224,9 @@ mod tests {
 
     #[test]
     fn ends_of_a_name() {
-        assert_eq!(labels("a.bc.d").collect::<Vec<_>>(), [("d", "d"), ("bc", "bc.d"), ("a", "a.bc.d")]);
-        assert_eq!(labels("a..b").map(|(_, rest)| rest).collect::<Vec<_>>(), ["b", ".b", "a..b"]);
-        assert_eq!(labels("").collect::<Vec<_>>(), [("", "")]);
+        assert_eq!(labels(b"a.bc.d").collect::<Vec<_>>(), [(&b"d"[..], 5), (b"bc", 2), (b"a", 0)]);
+        assert_eq!(labels(b"a..b").map(|(_, start)| start).collect::<Vec<_>>(), [3, 2, 0]);
+        assert_eq!(labels(b"").collect::<Vec<_>>(), [(&b""[..], 0)]);
     }
 
     fn table(patterns: &[&str]) -> (Table, Vec<(u32, u32)>) {
@@ -231,7 +241,7 @@ mod tests {
         let (mut table, _) = table(&["a.test", ".b.test", "*c.d.test", "e.test"]);
         let all: Vec<u64> = table.slots.iter().copied().filter(|s| *s != FREE).map(|s| s >> 32).collect();
         let mut state = table.hash.build_hasher();
-        labels("x.test").for_each(|(label, _)| state.write(label.as_bytes()));
+        labels(b"x.test").for_each(|(label, _)| state.write(label));
         let hash = state.finish();
         table.slots.fill(FREE);
         let length = table.slots.len();
@@ -239,7 +249,9 @@ mod tests {
         for (i, at) in all.iter().enumerate() {
             table.slots[(start + i) % length] = at << 32 | hash & 0xffff_ffff;
         }
-        assert_eq!(table.cluster(hash).count(), 5, "four that seem to be it, and a free slot");
+        let mut seen = 0;
+        table.alike(hash, &mut |_| seen += 1);
+        assert_eq!(seen, 4, "all of them seem to be it");
         assert_eq!(table.longest("x.test"), None);
     }
 

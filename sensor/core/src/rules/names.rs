@@ -92,14 +92,13 @@ impl Names {
 fn normalised<'b>(name: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b str> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let room = buffer.get_mut(..name.len())?;
+    let mut well = !name.is_empty();
     for (to, from) in room.iter_mut().zip(name) {
         // A backslash escapes a dot that is part of a label: no host name, and never the boundary of one.
-        if !from.is_ascii_graphic() || *from == b'\\' {
-            return None;
-        }
+        well &= from.is_ascii_graphic() & (*from != b'\\');
         *to = from.to_ascii_lowercase();
     }
-    std::str::from_utf8(room).ok().filter(|n| !n.is_empty())
+    if well { std::str::from_utf8(room).ok() } else { None }
 }
 
 #[cfg(test)]

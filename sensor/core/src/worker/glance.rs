@@ -18,8 +18,8 @@ use super::{Shedding, Worker, emit, may_stay_lone};
 pub(super) enum Looked {
     /// It is dealt with.
     Counted,
-    /// It belongs to no flow that is done with; the hash of its key.
-    Live(u64),
+    /// It belongs to no flow that is done with: the hash of its key, and where its flow is.
+    Live(u64, Option<FlowIndex>),
     /// It was not looked at.
     Not,
 }
@@ -42,11 +42,12 @@ impl Worker {
             }
             self.settled.forget(hash);
         }
-        let counted = match self.flows.find_short(&words) {
+        let at = self.flows.find_short(&words);
+        let counted = match at {
             Some(at) => !opens && self.passes(at, frame, seen),
             None => !self.lone.may_have(hash) && self.stays_lone(frame, seen, &words, hash, opens),
         };
-        if counted { Looked::Counted } else { Looked::Live(hash) }
+        if counted { Looked::Counted } else { Looked::Live(hash, at) }
     }
 
     /// Counts a packet of a flow of which nothing more is read.
