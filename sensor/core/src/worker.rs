@@ -4,6 +4,7 @@
 
 mod conversation;
 mod emit;
+mod flows;
 mod glance;
 mod places;
 mod shed;
@@ -16,22 +17,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::coverage::Blind;
-use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload, Tcp, Udp};
-use crate::dissect::{self, Carrier, Direction, Input};
+use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload};
+use crate::dissect::{Carrier, Direction, Input};
 use crate::evidence::Evidence;
-use crate::flow::{First, Flow, FlowIndex, FlowKey, FlowTable, Fragments, Lone, Segment, Settled};
+use crate::flow::{Flow, FlowTable, Fragments, Lone, Settled};
 use crate::fold::Keys;
 use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
-use crate::net::{Endpoint, Transport};
+use crate::net::Endpoint;
 use crate::record::Record;
 use crate::rules::RuleSet;
 use crate::time::Timestamp;
 
-use conversation::{Fresh, Reading, is_nobodys};
+use conversation::Reading;
 use emit::{Emitter, Place};
-use glance::Looked;
 use sieve::Sieve;
-use tracking::{FlowState, track};
+use tracking::{FlowState, Passing};
 
 pub use emit::RecordContext;
 pub use places::{Grain, Place as CoveragePlace, PlaceTally, Places};
@@ -123,10 +123,8 @@ impl Worker {
             self.lone.sweep(frame.ts);
         }
         match decode::glance(frame) {
-            Some(seen) => match self.only_counts(frame, &seen) {
-                Looked::Counted => {}
-                looked => self.packet(&seen.packet(frame), looked, output),
-            },
+            Some(seen) if self.shedding == Shedding::Nothing => self.at_a_glance(frame, &seen, output),
+            Some(seen) => self.packet(&seen.packet(frame), output),
             None => self.uncommon(frame, output),
         }
         self.expire(frame.ts, output);
@@ -137,7 +135,7 @@ impl Worker {
         let packet = decode::decode(frame, &mut counts);
         self.tally.decoded(&counts);
         if let Some(packet) = packet {
-            self.packet(&packet, Looked::Not, output);
+            self.packet(&packet, output);
         }
     }
 
@@ -221,16 +219,17 @@ impl Worker {
         }
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, looked: Looked, output: &mut dyn Output) {
+    fn packet(&mut self, packet: &Packet<'_>, output: &mut dyn Output) {
         match &packet.body {
             Body::Arp(bytes) => self.message(packet, Carrier::Arp, NO_ENDS, bytes, output),
-            Body::Ip(ip) => self.ip(packet, ip, looked, output),
+            Body::Ip(ip) => self.ip(packet, ip, output),
             Body::Other => {}
         }
     }
 
-    fn ip(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, looked: Looked, output: &mut dyn Output) {
-        if let Some(presence) = self.presence.see(packet, ip.src, &self.watch) {
+    fn ip(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, output: &mut dyn Output) {
+        let passing = Passing::of(packet);
+        if let Some(presence) = self.presence.see(&passing, ip.src, &self.watch) {
             output.evidence(presence);
         }
         if self.shedding > Shedding::Nothing
@@ -239,8 +238,14 @@ impl Worker {
             return self.tally.shed(step);
         }
         match &ip.payload {
-            Payload::Tcp(tcp) => self.tcp(packet, ip, tcp, looked, output),
-            Payload::Udp(udp) => self.udp(packet, ip, udp, looked, output),
+            Payload::Tcp(tcp) => {
+                let ends = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
+                self.tcp(&passing, ends, tcp, None, output);
+            }
+            Payload::Udp(udp) => {
+                let ends = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
+                self.udp(&passing, ends, udp.payload, None, output);
+            }
             Payload::Icmp6(bytes) => self.message(packet, Carrier::Icmp6, (ip.src, ip.dst), bytes, output),
             Payload::Fragment(fragment) => {
                 let whole = self.fragments.push(packet.ts, ip.src, ip.dst, fragment);
@@ -249,7 +254,7 @@ impl Worker {
                     let inner = decode::decode_reassembled(packet, ip.src, ip.dst, protocol, &bytes, &mut counts);
                     self.tally.decoded(&counts);
                     if let Some(inner) = inner {
-                        self.packet(&inner, Looked::Not, output);
+                        self.packet(&inner, output);
                     }
                 }
             }
@@ -276,227 +281,6 @@ impl Worker {
         };
         emitter.message(place, &input);
     }
-
-    fn tcp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, tcp: &Tcp<'_>, looked: Looked, output: &mut dyn Output) {
-        let (src, dst) = (Endpoint { addr: ip.src, port: tcp.sport }, Endpoint { addr: ip.dst, port: tcp.dport });
-        let opens = tcp.flags.syn && !tcp.flags.ack;
-        let Some((hash, found)) = self.live((src, dst), Transport::Tcp, packet, opens, looked) else { return };
-        let cut = tcp.wire_len as usize > tcp.payload.len();
-        let other = |f: &mut Flow<FlowState>| opens && f.state.restarts(f.opener == src, tcp.seq);
-        let Some(at) = found.and_then(|at| self.known(at, packet.ts, other, output)).or_else(|| {
-            let lone = !cut && !tcp.flags.fin && may_stay_lone(packet.ts, (src, dst), tcp.flags.syn, tcp.payload);
-            let seq = tcp.seq.wrapping_add(u32::try_from(tcp.payload.len()).unwrap_or(0));
-            let opening = Opening { hash, opens, lone: lone.then_some((seq, tcp.flags.syn)) };
-            self.begin(Transport::Tcp, packet, (src, dst), &opening, output)
-        }) else {
-            return;
-        };
-        let Some(flow) = self.flows.get(at) else { return };
-        let direction = track(flow, packet, (src, dst), opens);
-        if !flow.state.reading.is_decided() {
-            let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
-            let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
-            conversation::segment(flow, direction, &segment, cut, &mut emitter);
-        }
-        watch::contact(self.index, flow, &self.watch, packet.ts, output);
-        self.settle(at, hash, packet.ts);
-    }
-
-    fn udp(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, udp: &Udp<'_>, looked: Looked, output: &mut dyn Output) {
-        let (src, dst) = (Endpoint { addr: ip.src, port: udp.sport }, Endpoint { addr: ip.dst, port: udp.dport });
-        let Some((hash, found)) = self.live((src, dst), Transport::Udp, packet, false, looked) else { return };
-        let Some(at) = found.and_then(|at| self.known(at, packet.ts, |_| false, output)).or_else(|| {
-            let lone = !udp.payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, (src, dst), udp.payload);
-            let opening = Opening { hash, opens: false, lone: lone.then_some((0, false)) };
-            self.begin(Transport::Udp, packet, (src, dst), &opening, output)
-        }) else {
-            return;
-        };
-        let Some(flow) = self.flows.get(at) else { return };
-        let direction = track(flow, packet, (src, dst), false);
-        if !flow.state.reading.is_decided() {
-            let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
-            conversation::datagram(flow, direction, packet.ts, udp.payload, &mut emitter);
-        }
-        watch::contact(self.index, flow, &self.watch, packet.ts, output);
-        self.settle(at, hash, packet.ts);
-    }
-
-    /// The hash of a key whose flow is live or begins here, and where that flow is; `None` when it is done with, and its packet counted.
-    #[inline]
-    fn live(
-        &mut self,
-        ends: (Endpoint, Endpoint),
-        transport: Transport,
-        packet: &Packet<'_>,
-        opens: bool,
-        looked: Looked,
-    ) -> Option<(u64, Option<FlowIndex>)> {
-        if let Looked::Live(hash, at) = looked {
-            return Some((hash, at));
-        }
-        let key = FlowKey::new(ends.0, ends.1, transport);
-        let hash = key.hash(&self.keys);
-        if let Some(place) = self.settled.touch(hash, packet.ts) {
-            if !opens {
-                self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
-                return None;
-            }
-            self.settled.forget(hash);
-        }
-        Some((hash, self.flows.find(&key)))
-    }
-
-    /// Lets go of a flow of which nothing more is wanted but that its packets be counted.
-    #[inline]
-    fn settle(&mut self, at: FlowIndex, hash: u64, now: Timestamp) {
-        if let Some(flow) = self.flows.get(at).filter(|flow| flow.is_settled()) {
-            let place = self.tally.flow_closed(flow);
-            self.flows.drop_at(at);
-            self.settled.put(hash, now, place);
-        }
-    }
-
-    /// The flow at a place, unless it has been quiet for too long or this packet begins an`other` one: then it is closed.
-    #[inline]
-    fn known(
-        &mut self,
-        at: FlowIndex,
-        now: Timestamp,
-        other: impl Fn(&mut Flow<FlowState>) -> bool,
-        output: &mut dyn Output,
-    ) -> Option<FlowIndex> {
-        let flow = self.flows.get(at)?;
-        if !now.exceeds(flow.last, FLOW_IDLE) && !other(flow) {
-            self.flows.rise(at, now);
-            return Some(at);
-        }
-        let old = self.flows.take(at)?;
-        self.close(old, output);
-        None
-    }
-
-    /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now, or the beginning of a flow.
-    #[inline(always)]
-    fn begin(
-        &mut self,
-        transport: Transport,
-        packet: &Packet<'_>,
-        ends: (Endpoint, Endpoint),
-        opening: &Opening,
-        output: &mut dyn Output,
-    ) -> Option<FlowIndex> {
-        let Opening { hash, opens, lone } = *opening;
-        let key = &FlowKey::new(ends.0, ends.1, transport);
-        if let Some(first) = self.lone.take(hash)
-            && !packet.ts.exceeds(first.ts, FLOW_IDLE)
-        {
-            return Some(self.promote(key, packet, ends, &first, output));
-        }
-        let watched = self.watch.has_addr(ends.0.addr) || self.watch.has_addr(ends.1.addr);
-        if let Some((seq, syn)) = lone
-            && !watched
-            && !packet.truncated
-            && self.lone.takes(packet.ts, packet.wire_len)
-        {
-            let tcp = transport == Transport::Tcp;
-            let client = if emit::opener_asks(ends.0, ends.1, opens, transport) { ends.0 } else { ends.1 };
-            let place = self.tally.places.number(packet.interface, &packet.path, client.addr);
-            let first = First { ts: packet.ts, seq, wire_len: packet.wire_len, low: key.is_low(ends.0), syn, opens, tcp, place };
-            self.tally.lone(&first);
-            self.lone.put(hash, &first);
-            return None;
-        }
-        Some(self.start(key, packet, ends, opens, watched, output))
-    }
-
-    /// A flow that begins with this packet.
-    fn start(
-        &mut self,
-        key: &FlowKey,
-        packet: &Packet<'_>,
-        ends: (Endpoint, Endpoint),
-        opens: bool,
-        watched: bool,
-        output: &mut dyn Output,
-    ) -> FlowIndex {
-        let flow = self.fresh(key, packet, ends, opens);
-        self.open(key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output)
-    }
-
-    fn fresh(&mut self, key: &FlowKey, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
-        let id = self.next_flow;
-        self.next_flow += 1;
-        Flow {
-            id,
-            transport: key.transport(),
-            opener: ends.0,
-            peer: ends.1,
-            opened,
-            macs: [packet.macs.map(|m| m.src), None],
-            interface: packet.interface,
-            taps: [None; 2],
-            path: packet.path,
-            first: packet.ts,
-            last: packet.ts,
-            bytes: [0; 2],
-            packets: [0; 2],
-            state: FlowState::default(),
-        }
-    }
-
-    /// The second packet of a lone flow: the flow begins with the first one.
-    fn promote(
-        &mut self,
-        key: &FlowKey,
-        packet: &Packet<'_>,
-        ends: (Endpoint, Endpoint),
-        first: &First,
-        output: &mut dyn Output,
-    ) -> FlowIndex {
-        let again = key.is_low(ends.0) == first.low;
-        let (opener, peer) = if again { ends } else { (ends.1, ends.0) };
-        let (interface, path) = self.tally.places.way(first.place).unwrap_or((packet.interface, packet.path));
-        let flow = self.fresh(key, packet, (opener, peer), false);
-        let flow = Flow {
-            opened: first.opens,
-            macs: [if again { packet.macs.map(|m| m.src) } else { None }, None],
-            interface,
-            taps: [Some(interface), None],
-            path,
-            first: first.ts,
-            bytes: [u64::from(first.wire_len), 0],
-            packets: [1, 0],
-            state: FlowState { reading: Reading::Fresh(Fresh::after(first)), marks: places::Marks::after(first), ..FlowState::default() },
-            ..flow
-        };
-        self.open(key, flow, output)
-    }
-
-    fn open(&mut self, key: &FlowKey, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
-        let (at, evicted) = self.flows.insert(key, flow);
-        if let Some(evicted) = evicted {
-            self.tally.limit(Limit::Flows);
-            self.close(evicted, output);
-        }
-        at
-    }
-}
-
-/// What a first packet is for its flow.
-struct Opening {
-    hash: u64,
-    /// It is a SYN.
-    opens: bool,
-    /// It may stay alone: the sequence number of what follows it, and whether it is a SYN or the answer to one.
-    lone: Option<(u32, bool)>,
-}
-
-/// Whether a first segment may stay what it is: nobody reads it, and what comes behind it is read the same without it.
-#[inline]
-fn may_stay_lone(ts: Timestamp, ends: (Endpoint, Endpoint), syn: bool, payload: &[u8]) -> bool {
-    let unread = || dissect::tls::is_late(payload) || is_nobodys(Carrier::Tcp, ts, ends, payload);
-    payload.is_empty() || (!syn && payload.iter().take(8).any(|b| *b != 0) && unread())
 }
 
 /// Frames between two sweeps: each looks at every flow, so that a frame pays for one.

@@ -141,16 +141,19 @@ impl<'a> Glance<'a> {
         path
     }
 
+    /// The segment, of TCP.
+    #[inline(always)]
+    pub fn segment(&self) -> Option<Tcp<'a>> {
+        let TcpGlance { seq, ack, flags } = self.tcp?;
+        let (sport, dport, payload) = (self.sport, self.dport, self.payload);
+        let wire_len = u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(u32::from(self.truncated));
+        Some(Tcp { sport, dport, seq, ack, flags, payload, wire_len })
+    }
+
     /// The same as a packet.
     pub fn packet(&self, frame: &Frame<'a>) -> Packet<'a> {
-        let (sport, dport, payload) = (self.sport, self.dport, self.payload);
-        let payload = match self.tcp {
-            Some(TcpGlance { seq, ack, flags }) => {
-                let wire_len = u32::try_from(payload.len()).unwrap_or(u32::MAX).saturating_add(u32::from(self.truncated));
-                Payload::Tcp(Tcp { sport, dport, seq, ack, flags, payload, wire_len })
-            }
-            None => Payload::Udp(Udp { sport, dport, payload }),
-        };
+        let udp = || Udp { sport: self.sport, dport: self.dport, payload: self.payload };
+        let payload = self.segment().map_or_else(|| Payload::Udp(udp()), Payload::Tcp);
         let [src, dst] = [self.src, self.dst].map(|addr| IpAddr::V4(Ipv4Addr::from_bits(addr)));
         Packet {
             ts: frame.ts,

@@ -70,18 +70,21 @@ impl Fresh {
 
     /// Takes a segment without data; `false` when it says more than a fresh flow remembers.
     fn takes(&mut self, direction: Direction, segment: &Segment<'_>) -> bool {
-        if segment.fin || !segment.bytes.is_empty() {
-            return false;
-        }
-        let Some(known) = self.opened.get_mut(side(direction)) else { return false };
+        !segment.fin && segment.bytes.is_empty() && self.takes_bare(side(direction), segment.seq, segment.syn)
+    }
+
+    /// Takes a segment from the opener (0) or the peer (1) that has no data and ends nothing; `false` when it opens another stream.
+    #[inline(always)]
+    pub(super) fn takes_bare(&mut self, side: usize, seq: u32, syn: bool) -> bool {
+        let Some(known) = self.opened.get_mut(side) else { return false };
         match *known {
-            Some((seq, true)) if segment.syn => seq == segment.seq,
-            Some((_, false)) | None if segment.syn => {
-                *known = Some((segment.seq, true));
+            Some((opened, true)) if syn => opened == seq,
+            Some((_, false)) | None if syn => {
+                *known = Some((seq, true));
                 true
             }
             None => {
-                *known = Some((segment.seq, false));
+                *known = Some((seq, false));
                 true
             }
             Some(_) => true,

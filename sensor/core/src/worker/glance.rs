@@ -10,27 +10,32 @@ use crate::limits::FLOW_IDLE;
 use crate::net::{Endpoint, Transport};
 
 use super::conversation::is_nobodys;
+use super::flows::{Sought, may_stay_lone};
 use super::tracking::{Passing, count};
-use super::{Shedding, Worker, emit, may_stay_lone};
-
-/// What a glance at a packet came to.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Looked {
-    /// It is dealt with.
-    Counted,
-    /// It belongs to no flow that is done with: the hash of its key, and where its flow is.
-    Live(u64, Option<FlowIndex>),
-    /// It was not looked at.
-    Not,
-}
+use super::{Output, Worker, emit, watch};
 
 impl Worker {
-    /// Counts a packet of which nothing else is wanted.
+    /// A packet of the common kind: counted, where that is all that is wanted, or followed.
     #[inline(always)]
-    pub(super) fn only_counts(&mut self, frame: &Frame<'_>, seen: &Glance<'_>) -> Looked {
-        if self.shedding > Shedding::Nothing || self.presence.may_want(seen.src_mac) {
-            return Looked::Not;
+    pub(super) fn at_a_glance(&mut self, frame: &Frame<'_>, seen: &Glance<'_>, output: &mut dyn Output) {
+        if self.presence.may_want(seen.src_mac) {
+            let addr = IpAddr::V4(Ipv4Addr::from_bits(seen.src));
+            let presence = self.presence.see(&Passing::at_a_glance(frame, seen), addr, &self.watch);
+            presence.into_iter().for_each(|presence| output.evidence(presence));
         }
+        let Some(sought) = self.unless_it_only_counts(frame, seen) else { return };
+        let passing = Passing::at_a_glance(frame, seen);
+        let [src, dst] = [(seen.src, seen.sport), (seen.dst, seen.dport)];
+        let [src, dst] = [src, dst].map(|(addr, port)| Endpoint { addr: IpAddr::V4(Ipv4Addr::from_bits(addr)), port });
+        match seen.segment() {
+            Some(tcp) => self.tcp(&passing, (src, dst), &tcp, Some(sought), output),
+            None => self.udp(&passing, (src, dst), seen.payload, Some(sought), output),
+        }
+    }
+
+    /// Counts a packet of which nothing else is wanted; of every other one, where its flow is.
+    #[inline(always)]
+    fn unless_it_only_counts(&mut self, frame: &Frame<'_>, seen: &Glance<'_>) -> Option<Sought> {
         let transport = if seen.tcp.is_some() { Transport::Tcp } else { Transport::Udp };
         let words = Words::new((seen.src, seen.sport), (seen.dst, seen.dport), transport);
         let hash = words.hash(&self.keys);
@@ -38,7 +43,7 @@ impl Worker {
         if let Some(place) = self.settled.touch(hash, frame.ts) {
             if !opens {
                 self.tally.places.more(place, frame.interface, frame.wire_len, seen.truncated);
-                return Looked::Counted;
+                return None;
             }
             self.settled.forget(hash);
         }
@@ -47,21 +52,23 @@ impl Worker {
             Some(at) => !opens && self.passes(at, frame, seen),
             None => !self.lone.may_have(hash) && self.stays_lone(frame, seen, &words, hash, opens),
         };
-        if counted { Looked::Counted } else { Looked::Live(hash, at) }
+        (!counted).then_some(Sought { hash, at })
     }
 
     /// Counts a packet of a flow of which nothing more is read.
     #[inline(always)]
     fn passes(&mut self, at: FlowIndex, frame: &Frame<'_>, seen: &Glance<'_>) -> bool {
         let Some(flow) = self.flows.get(at) else { return false };
-        let from_opener = flow.opener.port == seen.sport && flow.opener.addr == IpAddr::V4(Ipv4Addr::from_bits(seen.src));
-        let side = usize::from(!from_opener);
-        if !flow.state.only_counts(side, seen.tcp.is_some_and(|tcp| tcp.flags.syn)) || frame.ts.exceeds(flow.last, FLOW_IDLE) {
+        if frame.ts.exceeds(flow.last, FLOW_IDLE) || watch::is_due(flow, frame.ts) {
             return false;
         }
-        let Frame { ts, interface, wire_len, .. } = *frame;
-        count(flow, side, &Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac) });
-        self.flows.rise(at, ts);
+        let from_opener = flow.opener.port == seen.sport && flow.opener.addr == IpAddr::V4(Ipv4Addr::from_bits(seen.src));
+        let side = usize::from(!from_opener);
+        if !flow.state.takes_unread(side, seen) {
+            return false;
+        }
+        count(flow, side, &Passing::at_a_glance(frame, seen));
+        self.flows.rise(at, frame.ts);
         true
     }
 

@@ -1,9 +1,9 @@
 //! What a worker keeps for a flow: what was seen of it, and how a packet changes that.
 
-use crate::decode::Packet;
+use crate::decode::{Frame, Glance, Packet};
 use crate::dissect::Direction;
 use crate::flow::Flow;
-use crate::net::{Endpoint, Mac, Transport};
+use crate::net::{Endpoint, Mac, Path, Transport};
 use crate::time::Timestamp;
 
 use super::conversation::Reading;
@@ -27,7 +27,7 @@ pub(super) struct FlowState {
 }
 
 /// Counts a packet of a flow, and says which way it goes.
-pub(super) fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endpoint, Endpoint), opens: bool) -> Direction {
+pub(super) fn track(flow: &mut Flow<FlowState>, packet: &Passing, ends: (Endpoint, Endpoint), opens: bool) -> Direction {
     if opens && !flow.opened {
         flow.opened = true;
         if flow.opener != ends.0 && flow.packets.iter().sum::<u64>() > 0 {
@@ -35,18 +35,32 @@ pub(super) fn track(flow: &mut Flow<FlowState>, packet: &Packet<'_>, ends: (Endp
         }
     }
     let (direction, side) = if flow.opener == ends.0 { (Direction::Forward, 0) } else { (Direction::Backward, 1) };
-    let Packet { ts, interface, wire_len, truncated, macs, .. } = *packet;
-    count(flow, side, &Passing { ts, interface, wire_len, truncated, mac: macs.map(|m| m.src) });
+    count(flow, side, packet);
     direction
 }
 
-/// What is counted of a packet.
+/// What a packet is, whatever it carries.
 pub(super) struct Passing {
     pub(super) ts: Timestamp,
     pub(super) interface: u16,
     pub(super) wire_len: u32,
     pub(super) truncated: bool,
+    /// The sender's hardware address.
     pub(super) mac: Option<Mac>,
+    pub(super) path: Path,
+}
+
+impl Passing {
+    pub(super) fn of(packet: &Packet<'_>) -> Self {
+        let Packet { ts, interface, wire_len, truncated, macs, path, .. } = *packet;
+        Passing { ts, interface, wire_len, truncated, mac: macs.map(|m| m.src), path }
+    }
+
+    #[inline(always)]
+    pub(super) fn at_a_glance(frame: &Frame<'_>, seen: &Glance<'_>) -> Self {
+        let Frame { ts, interface, wire_len, .. } = *frame;
+        Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac), path: seen.path() }
+    }
 }
 
 /// Counts a packet from the opener (0) or the peer (1).
@@ -68,16 +82,18 @@ pub(super) fn count(flow: &mut Flow<FlowState>, side: usize, packet: &Passing) {
 }
 
 impl FlowState {
-    /// Whether a packet from the opener (0) or the peer (1) is counted and nothing else. A flow that is about to be settled is not
-    /// among them.
-    #[inline]
-    pub(super) fn only_counts(&self, side: usize, syn: bool) -> bool {
-        let unread = match &self.reading {
-            Reading::Fresh(_) => false,
-            Reading::Open(conversation) => !syn && conversation.is_done(side),
+    /// Takes a packet from the opener (0) or the peer (1) that is counted and nothing else: whether it is one. A flow that is about to be
+    /// settled has none.
+    #[inline(always)]
+    pub(super) fn takes_unread(&mut self, side: usize, seen: &Glance<'_>) -> bool {
+        match &mut self.reading {
+            Reading::Fresh(fresh) => {
+                let bare = seen.tcp.filter(|tcp| !tcp.flags.fin && !seen.truncated && seen.payload.is_empty());
+                bare.is_some_and(|tcp| fresh.takes_bare(side, tcp.seq, tcp.flags.syn))
+            }
+            Reading::Open(conversation) => !seen.tcp.is_some_and(|tcp| tcp.flags.syn) && conversation.is_done(side),
             Reading::Decided => self.matters || !self.named,
-        };
-        unread && !self.watched
+        }
     }
 
     /// Whether a SYN with this sequence number opens another connection over the same addresses and ports. While a stream is read,

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::decode::Packet;
 use crate::evidence::{Evidence, FlowId};
 use crate::flow::Flow;
 use crate::fold::Folded;
@@ -13,6 +12,7 @@ use crate::time::Timestamp;
 
 use super::emit;
 use super::sieve::Sieve;
+use super::tracking::Passing;
 use super::{FlowState, Output};
 
 /// How often the presence of one device in one place is told.
@@ -54,9 +54,15 @@ const NAME_PATIENCE: Duration = Duration::from_secs(1);
 /// of its own says by that name what it is: what else is spoken with a watched address is nobody's business.
 #[inline]
 pub(super) fn contact(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, now: Timestamp, output: &mut dyn Output) {
-    if flow.state.watched && (flow.state.reading.is_decided() || flow.state.named || now.exceeds(flow.first, NAME_PATIENCE)) {
+    if is_due(flow, now) {
         tell(index, flow, watch, output);
     }
+}
+
+/// Whether it is time to tell of a flow with a watched end.
+#[inline(always)]
+pub(super) fn is_due(flow: &Flow<FlowState>, now: Timestamp) -> bool {
+    flow.state.watched && (flow.state.reading.is_decided() || flow.state.named || now.exceeds(flow.first, NAME_PATIENCE))
 }
 
 fn tell(index: u16, flow: &mut Flow<FlowState>, watch: &Watch, output: &mut dyn Output) {
@@ -125,15 +131,15 @@ impl PresenceThrottle {
 
     /// The statement to make about this packet's sender, if any.
     #[inline]
-    pub(super) fn see(&mut self, packet: &Packet<'_>, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
-        let mac = packet.macs?.src;
+    pub(super) fn see(&mut self, packet: &Passing, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
+        let mac = packet.mac?;
         if !self.may_want(mac) {
             return None;
         }
         self.tell(packet, mac, addr, watch)
     }
 
-    fn tell(&mut self, packet: &Packet<'_>, mac: Mac, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
+    fn tell(&mut self, packet: &Passing, mac: Mac, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
         // A device that has no address yet, or only speaks on its link, is not in a segment yet.
         let rooted = match addr {
             IpAddr::V4(a) => !a.is_unspecified() && !a.is_link_local(),
