@@ -279,6 +279,13 @@ impl<'a> ClientHello<'a> {
         }
     }
 
+    /// Shows its protocols, at most `ROOM` of them: nearly every hello has two.
+    fn visit_protocols<const ROOM: usize>(&self, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
+        let mut list: [&[u8]; ROOM] = [&[]; ROOM];
+        let count = list.iter_mut().zip(self.protocols()).map(|(to, name)| *to = name).count();
+        see(self.fields().alpn, Value::List(list.get(..count).unwrap_or(&list)));
+    }
+
     fn fields(&self) -> &'static HelloFields {
         match self.transport {
             Transport::Tls => &TLS_FIELDS,
@@ -354,10 +361,10 @@ impl Record for ClientHello<'_> {
         if let Some(sni) = &self.sni {
             see(fields.sni, Value::Text(sni));
         }
-        let mut alpn: [&[u8]; PROTOCOLS_MAX] = [&[]; PROTOCOLS_MAX];
-        let count = alpn.iter_mut().zip(self.protocols()).map(|(to, name)| *to = name).count();
-        if let Some(alpn) = alpn.get(..count).filter(|alpn| !alpn.is_empty()) {
-            see(fields.alpn, Value::List(alpn));
+        match self.protocols().count() {
+            0 => {}
+            1..=2 => self.visit_protocols::<2>(see),
+            _ => self.visit_protocols::<PROTOCOLS_MAX>(see),
         }
         if let Some((offer, body)) = &self.ech {
             see(fields.ech, Value::Token(offer.word()));

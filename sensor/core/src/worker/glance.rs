@@ -18,7 +18,7 @@ impl Worker {
     /// A packet of the common kind: counted, where that is all that is wanted, or followed.
     #[inline(always)]
     pub(super) fn at_a_glance(&mut self, frame: &Frame<'_>, seen: &Glance<'_>, output: &mut dyn Output) {
-        if self.presence.may_want(seen.src_mac) {
+        if self.presence.may_want(seen.src_mac()) {
             let addr = IpAddr::V4(Ipv4Addr::from_bits(seen.src));
             let presence = self.presence.see(&Passing::at_a_glance(frame, seen), addr, &self.watch);
             presence.into_iter().for_each(|presence| output.evidence(presence));
@@ -39,7 +39,7 @@ impl Worker {
         let transport = if seen.tcp.is_some() { Transport::Tcp } else { Transport::Udp };
         let words = Words::new((seen.src, seen.sport), (seen.dst, seen.dport), transport);
         let hash = words.hash(&self.keys);
-        let opens = seen.tcp.is_some_and(|tcp| tcp.flags.syn && !tcp.flags.ack);
+        let opens = seen.tcp.is_some_and(|tcp| tcp.opens());
         if let Some(place) = self.settled.touch(hash, frame.ts) {
             if !opens {
                 self.tally.places.more(place, frame.interface, frame.wire_len, seen.truncated);
@@ -82,7 +82,7 @@ impl Worker {
         {
             return false;
         }
-        let (syn, fin) = seen.tcp.map_or((false, false), |tcp| (tcp.flags.syn, tcp.flags.fin));
+        let (syn, fin) = seen.tcp.map_or((false, false), |tcp| (tcp.syn(), tcp.fin()));
         let ends = || {
             let [src, dst] = [(seen.src, seen.sport), (seen.dst, seen.dport)];
             [src, dst].map(|(addr, port)| Endpoint { addr: IpAddr::V4(Ipv4Addr::from_bits(addr)), port })

@@ -59,7 +59,7 @@ impl Passing {
     #[inline(always)]
     pub(super) fn at_a_glance(frame: &Frame<'_>, seen: &Glance<'_>) -> Self {
         let Frame { ts, interface, wire_len, .. } = *frame;
-        Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac), path: seen.path() }
+        Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac()), path: seen.path() }
     }
 }
 
@@ -88,10 +88,10 @@ impl FlowState {
     pub(super) fn takes_unread(&mut self, side: usize, seen: &Glance<'_>) -> bool {
         match &mut self.reading {
             Reading::Fresh(fresh) => {
-                let bare = seen.tcp.filter(|tcp| !tcp.flags.fin && !seen.truncated && seen.payload.is_empty());
-                bare.is_some_and(|tcp| fresh.takes_bare(side, tcp.seq, tcp.flags.syn))
+                let bare = seen.tcp.filter(|tcp| !tcp.fin() && !seen.truncated && seen.payload.is_empty());
+                bare.is_some_and(|tcp| fresh.takes_bare(side, tcp.seq, tcp.syn()))
             }
-            Reading::Open(conversation) => !seen.tcp.is_some_and(|tcp| tcp.flags.syn) && conversation.is_done(side),
+            Reading::Open(conversation) => !seen.tcp.is_some_and(|tcp| tcp.syn()) && conversation.is_done(side),
             Reading::Decided => self.matters || !self.named,
         }
     }
