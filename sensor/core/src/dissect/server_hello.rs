@@ -63,35 +63,41 @@ const RETRY: [u8; 32] = [
 
 /// What a ServerHello says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServerHello {
+pub(super) struct ServerHello<'a> {
     legacy_version: u16,
     version: u16,
     cipher: u16,
-    extensions: Vec<u16>,
+    /// As they lie on the wire, types and lengths included.
+    extensions: &'a [u8],
     retry: bool,
 }
 
-impl ServerHello {
+/// Types and contents of extensions, as far as their lengths hold.
+fn extensions(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let ([k1, k0, l1, l0], after) = rest.split_first_chunk::<4>()?;
+        let (data, next) = after.split_at_checked(usize::from(u16::from_be_bytes([*l1, *l0])))?;
+        rest = next;
+        Some((u16::from_be_bytes([*k1, *k0]), data))
+    })
+}
+
+impl<'a> ServerHello<'a> {
     /// Reads the body of a ServerHello handshake message.
-    pub(super) fn parse(body: &[u8]) -> Option<ServerHello> {
+    pub(super) fn parse(body: &'a [u8]) -> Option<ServerHello<'a>> {
         let (_, contents) = parse_tls_handshake_server_hello(body).ok()?;
         let mut hello = ServerHello {
             legacy_version: contents.version.0,
             version: contents.version.0,
             cipher: contents.cipher.0,
-            extensions: Vec::new(),
+            extensions: contents.ext.unwrap_or(&[]),
             retry: contents.random == RETRY,
         };
-        let mut rest = contents.ext.unwrap_or(&[]);
-        while let Some((head, after)) = rest.split_first_chunk::<4>() {
-            let [k0, k1, l0, l1] = *head;
-            let (kind, length) = (u16::from_be_bytes([k0, k1]), usize::from(u16::from_be_bytes([l0, l1])));
-            let Some((data, next)) = after.split_at_checked(length) else { break };
-            if let (0x002b, [high, low]) = (kind, data) {
+        for chosen in extensions(hello.extensions) {
+            if let (0x002b, [high, low]) = chosen {
                 hello.version = u16::from_be_bytes([*high, *low]);
             }
-            hello.extensions.push(kind);
-            rest = next;
         }
         Some(hello)
     }
@@ -107,7 +113,7 @@ impl ServerHello {
     }
 }
 
-impl Record for ServerHello {
+impl Record for ServerHello<'_> {
     fn dissector(&self) -> &'static str {
         "tls"
     }
@@ -124,7 +130,10 @@ impl Record for ServerHello {
         if detail == Detail::Full {
             see(&CHOSEN_VERSION, Value::Text(format!("{:04x}", self.version).as_bytes()));
             see(&CIPHER, Value::Text(format!("{:04x}", self.cipher).as_bytes()));
-            see(&JA3S, Value::Text(ja::ja3s(self.legacy_version, self.cipher, &self.extensions).as_bytes()));
+            see(
+                &JA3S,
+                Value::Text(ja::ja3s(self.legacy_version, self.cipher, extensions(self.extensions).map(|(kind, _)| kind)).as_bytes()),
+            );
         }
     }
 }

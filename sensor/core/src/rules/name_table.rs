@@ -1,4 +1,4 @@
-//! A compact table of host name patterns: eight bytes for a slot, five of eight slots taken, and texts that are stored once.
+//! A compact table of host name patterns: eight bytes for a slot, half of the slots taken, and texts that are stored once.
 //!
 //! A slot says where the text of a pattern stands and has half of the hash of the name that the pattern is filed under. So nearly
 //! every look-up that finds nothing reads the slots only; what is found is compared with its text, and a hash that is the same by
@@ -113,7 +113,7 @@ impl Table {
     pub(super) fn build<'l>(texts: &Arc<NameTexts>, lists: impl Iterator<Item = &'l NameList> + Clone) -> (Table, Vec<(u32, u32)>) {
         let count: usize = lists.clone().map(NameList::len).sum();
         // A free slot ends every search, so there is always one.
-        let slots = vec![FREE; if count == 0 { 0 } else { count * 8 / 5 + 1 }].into_boxed_slice();
+        let slots = vec![FREE; if count == 0 { 0 } else { count * 2 + 1 }].into_boxed_slice();
         let mut table = Table { texts: Arc::clone(texts), slots, hash: Folded::default() };
         let mut displaced = Vec::new();
         for (at, _) in lists.flat_map(NameList::placed) {
@@ -261,6 +261,6 @@ mod tests {
         assert_eq!(displaced, [(0, 15)]);
         assert_eq!(table.longest("a.test"), Some((IndicatorId(7), 2)));
         assert_eq!(table.longest("bx.a.test"), Some((IndicatorId(7), 3)));
-        assert!(table.slots.len() * 5 >= 5 * 8 && table.held() == table.slots.len() * 8);
+        assert!(table.slots.len() > 2 * 4 && table.held() == table.slots.len() * 8);
     }
 }

@@ -56,9 +56,9 @@ pub(super) fn ja3(hello: &ClientHello<'_>) -> String {
 }
 
 /// JA3S: 32 hexadecimal digits.
-pub(super) fn ja3s(version: u16, cipher: u16, extensions: &[u16]) -> String {
+pub(super) fn ja3s(version: u16, cipher: u16, extensions: impl Iterator<Item = u16>) -> String {
     let mut text = format!("{version},{cipher},");
-    push_decimals(&mut text, extensions.iter().copied());
+    push_decimals(&mut text, extensions);
     hex(&md5::md5(text.as_bytes()))
 }
 
