@@ -68,7 +68,7 @@ pub(super) fn opener_asks(opener: Endpoint, peer: Endpoint, opened: bool, transp
 }
 
 /// The same by the ports of both ends.
-#[inline]
+#[inline(always)]
 pub(super) fn opener_port_asks(opener: u16, peer: u16, opened: bool, transport: Transport) -> bool {
     if opened {
         return true;

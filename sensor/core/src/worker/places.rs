@@ -11,6 +11,7 @@ use crate::fold::Folded;
 use crate::limits::{Limit, LimitCounts, PLACES_MAX};
 use crate::net::{Path, Prefix};
 
+use super::sieve::Sieve;
 use super::{FlowState, emit};
 
 /// How finely places are told apart: leading bits of a client's address, at least as many as the longest prefix of a segment has.
@@ -154,6 +155,8 @@ pub struct Places {
     ways: Vec<(u16, Path)>,
     latest_way: usize,
     nets: HashMap<u64, PlaceNumber, Folded>,
+    /// Which of them may be there.
+    sieve: Sieve,
 }
 
 /// The number of a place; [`ELSEWHERE`] when there was no more room for it.
@@ -191,6 +194,7 @@ impl Places {
     pub(super) fn set_grain(&mut self, grain: Grain) {
         self.grain = grain;
         self.nets.clear();
+        self.sieve = Sieve::default();
     }
 
     /// The number of a place.
@@ -207,8 +211,10 @@ impl Places {
     pub(super) fn number_v4(&mut self, interface: u16, path: &Path, addr: u32) -> PlaceNumber {
         let Some(way) = self.way_of(interface, path) else { return self.number_of(interface, path, Ipv4Addr::from_bits(addr).into()) };
         let net = addr.checked_shr(32 - u32::from(self.grain.v4.min(32))).unwrap_or(0);
-        let key = (way as u64) << 32 | u64::from(net);
-        if let Some(number) = self.nets.get(&key) {
+        let (key, short) = ((way as u64) << 32 | u64::from(net), net.wrapping_add((way as u32) << 27));
+        if self.sieve.may_have(short)
+            && let Some(number) = self.nets.get(&key)
+        {
             return *number;
         }
         // Every place that there will be is among those.
@@ -218,6 +224,7 @@ impl Places {
         let number = self.number_of(interface, path, Ipv4Addr::from_bits(addr).into());
         if number != ELSEWHERE {
             self.nets.insert(key, number);
+            self.sieve.add(short);
         }
         number
     }

@@ -29,8 +29,10 @@ pub struct Tally {
     pub flows_tcp: u64,
     /// Flows that a dissector recognised.
     pub dissected: u64,
-    /// First and latest frame.
-    pub span: Option<(Timestamp, Timestamp)>,
+    /// First and latest frame, but for those after which time passed as it should.
+    span: Option<(Timestamp, Timestamp)>,
+    /// The latest frame, when time passed as it should.
+    steady: Option<Timestamp>,
     /// Seconds watched: the span without pauses longer than an hour.
     pub watched_nanos: u64,
     /// Pauses longer than an hour, or steps back.
@@ -62,24 +64,30 @@ impl Tally {
         self.pass(frame.ts);
     }
 
-    #[inline]
+    /// First and latest frame.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.span.map(|(first, last)| (first, self.steady.map_or(last, |steady| last.max(steady))))
+    }
+
+    #[inline(always)]
     fn pass(&mut self, ts: Timestamp) {
         // Time passes as it should: nine frames of ten.
-        if let (Some(previous), Some((_, last))) = (&mut self.previous, &mut self.span)
-            && *previous == *last
-            && ts >= *last
-            && ts.nanos() - last.nanos() < CLOCK_STEP_SECS * 1_000_000_000
-        {
-            self.watched_nanos = self.watched_nanos.saturating_add(ts.nanos() - last.nanos());
-            (*previous, *last) = (ts, ts);
-            return;
+        if let Some(last) = &mut self.steady {
+            let step = ts.nanos().wrapping_sub(last.nanos());
+            if step < CLOCK_STEP_SECS * 1_000_000_000 {
+                self.watched_nanos = self.watched_nanos.saturating_add(step);
+                *last = ts;
+                return;
+            }
         }
         self.pass_oddly(ts);
     }
 
     #[cold]
     fn pass_oddly(&mut self, ts: Timestamp) {
-        let previous = self.previous.replace(ts).unwrap_or(ts);
+        self.span = self.span();
+        let previous = self.steady.take().or(self.previous).unwrap_or(ts);
+        self.previous = Some(ts);
         let step = ts.distance(previous);
         match (ts >= previous, step.as_secs() >= CLOCK_STEP_SECS) {
             (_, true) => self.clock_steps += 1,
@@ -88,6 +96,7 @@ impl Tally {
         }
         let (first, last) = self.span.unwrap_or((ts, ts));
         self.span = Some((first.min(ts), last.max(ts)));
+        self.steady = Some(ts).filter(|ts| *ts >= last);
     }
 
     #[inline]
@@ -189,6 +198,7 @@ impl Tally {
             dissected: self.dissected,
             shown: self.shown,
             span: self.span,
+            steady: self.steady,
             watched_nanos: self.watched_nanos,
             clock_steps: self.clock_steps,
             blind: self.blind.clone(),

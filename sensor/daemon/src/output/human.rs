@@ -81,7 +81,7 @@ impl Page<'_> {
             (true, false) => "No finding in what could be read".to_string(),
             (false, _) => format!("{findings} on {devices}"),
         };
-        writeln!(out, "{}  {}", self.bold(&headline), self.dim(&span_of(result.tally.span)))?;
+        writeln!(out, "{}  {}", self.bold(&headline), self.dim(&span_of(result.tally.span())))?;
         let mut tally: BTreeMap<Verdict, usize> = BTreeMap::new();
         result.findings.iter().for_each(|f| *tally.entry(f.verdict).or_default() += 1);
         if !tally.is_empty() {

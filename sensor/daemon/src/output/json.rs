@@ -335,8 +335,8 @@ fn coverage_line(result: &ScanResult) -> CoverageLine {
     limits.merge(&result.limits);
     CoverageLine {
         r#type: "coverage",
-        first_frame: tally.span.map(|(first, _)| first.to_string()),
-        last_frame: tally.span.map(|(_, last)| last.to_string()),
+        first_frame: tally.span().map(|(first, _)| first.to_string()),
+        last_frame: tally.span().map(|(_, last)| last.to_string()),
         seconds_watched: tally.watched_nanos as f64 / 1e9,
         clock_steps: tally.clock_steps,
         frames: tally.frames,

@@ -220,7 +220,7 @@ impl Pulse<'_> {
 
 /// How long the latest frame waited. A stamp from the future (another clock, a step) is no delay.
 fn delay_of(worker: &Worker) -> Duration {
-    worker.tally().span.map_or(Duration::ZERO, |(_, last)| now().since(last))
+    worker.tally().span().map_or(Duration::ZERO, |(_, last)| now().since(last))
 }
 
 /// Evidence on its way to the hub. The hub may be slow; capture is not held up by it.

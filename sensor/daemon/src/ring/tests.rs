@@ -107,5 +107,5 @@ fn late_frames_make_it_shed_and_names_are_kept() {
     let (view, taken) = run(&mut source, 4_096);
     assert!(view.shedding > Shedding::Nothing);
     assert_eq!(signs(&taken), 12_000, "questions for names are never given up");
-    assert_eq!(view.tally.span.map(|(first, _)| first > Timestamp::ZERO), Some(true));
+    assert_eq!(view.tally.span().map(|(first, _)| first > Timestamp::ZERO), Some(true));
 }

@@ -52,7 +52,7 @@ impl Keeping {
 
     /// Called after each step: ends the piece of an hour when the capture enters another one.
     pub(super) fn step(&mut self, worker: &Worker, correlator: &mut Correlator) {
-        let Some((_, last)) = worker.tally().span else { return };
+        let Some((_, last)) = worker.tally().span() else { return };
         let hour = last.secs() / HOUR_SECS;
         if hour == self.hour {
             return;
@@ -96,7 +96,7 @@ impl Keeping {
     /// # Errors
     /// [`Failure`] when it cannot be written.
     pub(super) fn finish(mut self, result: &ScanResult, correlator: &mut Correlator) -> Result<(), Failure> {
-        let last = result.tally.span.map_or(Timestamp::ZERO, |(_, last)| last);
+        let last = result.tally.span().map_or(Timestamp::ZERO, |(_, last)| last);
         self.piece(last, &result.tally, correlator);
         let (kept, _) = self.store.read().findings(Which::Since(Timestamp::ZERO)).map_err(past::failure)?;
         let mut ledger = Ledger::restore(kept);
