@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod limits;
 pub mod net;
 pub mod policy;
+pub mod ports;
 pub mod record;
 pub mod rules;
 pub mod spans;

@@ -4,6 +4,7 @@
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
 use crate::net::Hop;
+use crate::ports::PortSet;
 
 use super::bytes::{be16, be32, skip, u8};
 use super::counts::Malformed;
@@ -74,14 +75,11 @@ fn udp<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Option<Layer<'a>> 
 /// Whether [`over_udp`] has to look at a datagram.
 #[inline]
 pub(super) fn may_be_over_udp(sport: u16, dport: u16, bytes: &[u8]) -> bool {
-    is_tunnel_port(sport) || is_tunnel_port(dport) || wireguard(bytes)
+    TUNNELS.has(sport) || TUNNELS.has(dport) || wireguard(bytes)
 }
 
 /// Every port that [`over_udp`] knows.
-#[inline]
-fn is_tunnel_port(port: u16) -> bool {
-    port >= 1194 && matches!(port, 1194 | 2152 | 3544 | 4500 | 4754 | 4789 | 4790 | 6081 | 6635 | 8472 | 37008)
-}
+static TUNNELS: PortSet = PortSet::of([1194, 2152, 3544, 4500, 4754, 4789, 4790, 6081, 6635, 8472, 37008]);
 
 #[inline]
 fn udp_header(bytes: &[u8]) -> Option<Udp<'_>> {

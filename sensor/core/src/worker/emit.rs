@@ -10,6 +10,7 @@ use crate::field::{Family, Field, FieldKind, Value};
 use crate::flow::Flow;
 use crate::limits::Limit;
 use crate::net::{Endpoint, Path, Transport};
+use crate::ports::PortSet;
 use crate::record::{Answer, Binding, Detail, Record, Role, Sink};
 use crate::rules::{Effect, RuleSet, SERVER, Teaches};
 use crate::time::Timestamp;
@@ -70,22 +71,19 @@ pub(super) fn opener_asks(opener: Endpoint, peer: Endpoint, opened: bool, transp
 /// The same by the ports of both ends.
 #[inline(always)]
 pub(super) fn opener_port_asks(opener: u16, peer: u16, opened: bool, transport: Transport) -> bool {
+    let [from_service, to_service] = [opener, peer].map(|port| port < 1_024 || SERVICES.has(port));
     if opened {
-        return true;
-    }
-    match (is_service(opener), is_service(peer)) {
-        (false, true) => true,
-        (true, false) => false,
+        true
+    } else if from_service != to_service {
+        to_service
+    } else {
         // Nobody listens on a port that is known: whoever spoke first asks; in mid-stream servers listen on the lower port.
-        _ if transport == Transport::Udp => true,
-        _ => opener >= peer,
+        transport == Transport::Udp || opener >= peer
     }
 }
 
-/// Ports on which servers listen.
-fn is_service(port: u16) -> bool {
-    port < 1_024 || port <= 14_000 && matches!(port, 1_863 | 3_128 | 5_222 | 5_223 | 5_228 | 8_000 | 8_080 | 8_443 | 8_888 | 14_000)
-}
+/// Higher ports on which servers listen.
+static SERVICES: PortSet = PortSet::of([1_863, 3_128, 5_222, 5_223, 5_228, 8_000, 8_080, 8_443, 8_888, 14_000]);
 
 /// The flow as the correlator sees it.
 pub(super) fn meta(index: u16, flow: &mut Flow<FlowState>, guess: bool) -> FlowMeta {

@@ -98,7 +98,7 @@ impl Worker {
         }
         let transport = if seen.tcp.is_some() { Transport::Tcp } else { Transport::Udp };
         let client = if emit::opener_port_asks(seen.sport, seen.dport, opens, transport) { seen.src } else { seen.dst };
-        let place = self.tally.places.number_v4(frame.interface, &seen.path(), client);
+        let place = self.tally.places.number_tagged(frame.interface, seen.vlan, client);
         let payload = u32::try_from(seen.payload.len()).unwrap_or(0);
         let first = First {
             ts: frame.ts,

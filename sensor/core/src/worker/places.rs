@@ -9,7 +9,7 @@ use crate::decode::Packet;
 use crate::flow::{First, Flow};
 use crate::fold::Folded;
 use crate::limits::{Limit, LimitCounts, PLACES_MAX};
-use crate::net::{Path, Prefix};
+use crate::net::{Hop, Path, Prefix};
 
 use super::sieve::Sieve;
 use super::{FlowState, emit};
@@ -154,6 +154,8 @@ pub struct Places {
     /// The first ways that packets came, and the places of IPv4 on them: (number of the way, network).
     ways: Vec<(u16, Path)>,
     latest_way: usize,
+    /// The interface and VLAN of the latest common packet, and the way that is.
+    tagged: Option<((u16, Option<u16>), usize)>,
     nets: HashMap<u64, PlaceNumber, Folded>,
     /// Which of them may be there.
     sieve: Sieve,
@@ -201,15 +203,38 @@ impl Places {
     #[inline]
     pub(super) fn number(&mut self, interface: u16, path: &Path, addr: IpAddr) -> PlaceNumber {
         match addr {
-            IpAddr::V4(v4) => self.number_v4(interface, path, v4.to_bits()),
+            IpAddr::V4(v4) => match self.way_of(interface, path) {
+                Some(way) => self.number_on(way, v4.to_bits()),
+                None => self.number_of(interface, path, addr),
+            },
             IpAddr::V6(_) => self.number_of(interface, path, addr),
         }
     }
 
-    /// The number of the place of an IPv4 address.
-    #[inline]
-    pub(super) fn number_v4(&mut self, interface: u16, path: &Path, addr: u32) -> PlaceNumber {
-        let Some(way) = self.way_of(interface, path) else { return self.number_of(interface, path, Ipv4Addr::from_bits(addr).into()) };
+    /// The same of an IPv4 address behind one VLAN tag or none.
+    #[inline(always)]
+    pub(super) fn number_tagged(&mut self, interface: u16, vlan: Option<u16>, addr: u32) -> PlaceNumber {
+        let tag = (interface, vlan);
+        match self.tagged {
+            Some((known, way)) if known == tag => self.number_on(way, addr),
+            _ => self.number_untold(tag, addr),
+        }
+    }
+
+    #[cold]
+    fn number_untold(&mut self, tag: (u16, Option<u16>), addr: u32) -> PlaceNumber {
+        let mut path = Path::default();
+        if let Some(id) = tag.1 {
+            path.push(Hop::Vlan(id));
+        }
+        let Some(way) = self.way_of(tag.0, &path) else { return self.number_of(tag.0, &path, Ipv4Addr::from_bits(addr).into()) };
+        self.tagged = Some((tag, way));
+        self.number_on(way, addr)
+    }
+
+    /// The number of the place of an IPv4 address that came on a numbered way.
+    #[inline(always)]
+    fn number_on(&mut self, way: usize, addr: u32) -> PlaceNumber {
         let net = addr.checked_shr(32 - u32::from(self.grain.v4.min(32))).unwrap_or(0);
         let (key, short) = ((way as u64) << 32 | u64::from(net), net.wrapping_add((way as u32) << 27));
         if self.sieve.may_have(short)
@@ -221,7 +246,13 @@ impl Places {
         if self.known.len() >= PLACES_MAX && self.nets.len() >= self.known.len() {
             return ELSEWHERE;
         }
-        let number = self.number_of(interface, path, Ipv4Addr::from_bits(addr).into());
+        self.number_new(way, addr, key, short)
+    }
+
+    #[cold]
+    fn number_new(&mut self, way: usize, addr: u32, key: u64, short: u32) -> PlaceNumber {
+        let Some((interface, path)) = self.ways.get(way).copied() else { return ELSEWHERE };
+        let number = self.number_of(interface, &path, Ipv4Addr::from_bits(addr).into());
         if number != ELSEWHERE {
             self.nets.insert(key, number);
             self.sieve.add(short);
