@@ -130,6 +130,7 @@ impl Worker {
         self.expire(frame.ts, output);
     }
 
+    #[inline(never)]
     fn uncommon(&mut self, frame: &Frame<'_>, output: &mut dyn Output) {
         let mut counts = DecodeCounts::default();
         let packet = decode::decode(frame, &mut counts);
@@ -183,6 +184,7 @@ impl Worker {
         }
     }
 
+    #[inline(always)]
     fn expire(&mut self, now: Timestamp, output: &mut dyn Output) {
         while let Some(flow) = self.flows.pop_idle(now, FLOW_IDLE) {
             self.close(flow, output);

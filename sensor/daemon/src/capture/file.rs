@@ -209,8 +209,13 @@ impl Files {
     }
 
     /// Makes sure that a file is open that is not over; false when there is none left.
-    #[inline]
+    #[inline(always)]
     fn ready(&mut self) -> Result<bool, CaptureError> {
+        if self.current.as_ref().is_some_and(|file| !file.over) { Ok(true) } else { self.open_next() }
+    }
+
+    #[cold]
+    fn open_next(&mut self) -> Result<bool, CaptureError> {
         loop {
             match &mut self.current {
                 Some(file) if !file.over => return Ok(true),
@@ -235,7 +240,7 @@ impl Files {
 }
 
 impl Source for Files {
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Result<Step<'_>, CaptureError> {
         while !self.options.stop.load(Ordering::Relaxed) && self.ready()? {
             let Some(file) = &mut self.current else { continue };

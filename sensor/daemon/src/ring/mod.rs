@@ -16,8 +16,8 @@ pub use live::{Batch, Orders, Published, RingView, live};
 /// Drives a source to its end. `between` runs after each step with the worker, so that the caller can carry evidence on.
 ///
 /// Errors of single inputs do not end the loop while the source has others: they come back, in order.
-pub fn drive<O: Output>(
-    source: &mut dyn Source,
+pub fn drive<S: Source + ?Sized, O: Output>(
+    source: &mut S,
     worker: &mut Worker,
     output: &mut O,
     mut between: impl FnMut(&mut Worker, &mut O, Phase),
@@ -61,13 +61,13 @@ const WATCH_EAGER: u32 = 256;
 const WATCH_EVERY: u32 = 4_096;
 
 /// Replay: evidence goes straight to the correlator, and what it learns straight back to the worker.
-pub fn replay(source: &mut dyn Source, worker: &mut Worker, correlator: &mut Correlator) -> Vec<CaptureError> {
+pub fn replay<S: Source + ?Sized>(source: &mut S, worker: &mut Worker, correlator: &mut Correlator) -> Vec<CaptureError> {
     replay_told(source, worker, correlator, |_, _| {})
 }
 
 /// The same; `each` is called after every step.
-pub fn replay_told(
-    source: &mut dyn Source,
+pub fn replay_told<S: Source + ?Sized>(
+    source: &mut S,
     worker: &mut Worker,
     correlator: &mut Correlator,
     mut each: impl FnMut(&Worker, &mut Correlator),
