@@ -73,7 +73,7 @@ fn udp<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Option<Layer<'a>> 
 }
 
 /// Whether [`over_udp`] has to look at a datagram.
-#[inline]
+#[inline(always)]
 pub(super) fn may_be_over_udp(sport: u16, dport: u16, bytes: &[u8]) -> bool {
     TUNNELS.has(sport) || TUNNELS.has(dport) || wireguard(bytes)
 }

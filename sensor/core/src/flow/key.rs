@@ -30,7 +30,7 @@ impl Words {
     /// Of the packet from one address and port to another.
     #[inline(always)]
     pub fn new(src: (u32, u16), dst: (u32, u16), transport: Transport) -> Self {
-        let [one, two] = [src, dst].map(|(addr, port)| u64::from(addr) << 16 | u64::from(port));
+        let (one, two) = (u64::from(src.0) << 16 | u64::from(src.1), u64::from(dst.0) << 16 | u64::from(dst.1));
         let udp = if transport == Transport::Udp { UDP } else { 0 };
         Words { words: [one.min(two), one.max(two) | udp], in_order: one <= two }
     }

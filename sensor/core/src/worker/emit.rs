@@ -71,7 +71,7 @@ pub(super) fn opener_asks(opener: Endpoint, peer: Endpoint, opened: bool, transp
 /// The same by the ports of both ends.
 #[inline(always)]
 pub(super) fn opener_port_asks(opener: u16, peer: u16, opened: bool, transport: Transport) -> bool {
-    let [from_service, to_service] = [opener, peer].map(|port| port < 1_024 || SERVICES.has(port));
+    let (from_service, to_service) = (opener < 1_024 || SERVICES.has(opener), peer < 1_024 || SERVICES.has(peer));
     if opened {
         true
     } else if from_service != to_service {

@@ -25,11 +25,9 @@ impl Worker {
         }
         let Some(sought) = self.unless_it_only_counts(frame, seen) else { return };
         let passing = Passing::at_a_glance(frame, seen);
-        let [src, dst] = [(seen.src, seen.sport), (seen.dst, seen.dport)];
-        let [src, dst] = [src, dst].map(|(addr, port)| Endpoint { addr: IpAddr::V4(Ipv4Addr::from_bits(addr)), port });
         match seen.segment() {
-            Some(tcp) => self.tcp(&passing, (src, dst), &tcp, Some(sought), output),
-            None => self.udp(&passing, (src, dst), seen.payload, Some(sought), output),
+            Some(tcp) => self.tcp(&passing, ends(seen), &tcp, Some(sought), output),
+            None => self.udp(&passing, ends(seen), seen.payload, Some(sought), output),
         }
     }
 
@@ -83,15 +81,11 @@ impl Worker {
             return false;
         }
         let (syn, fin) = seen.tcp.map_or((false, false), |tcp| (tcp.syn(), tcp.fin()));
-        let ends = || {
-            let [src, dst] = [(seen.src, seen.sport), (seen.dst, seen.dport)];
-            [src, dst].map(|(addr, port)| Endpoint { addr: IpAddr::V4(Ipv4Addr::from_bits(addr)), port })
-        };
         let nobodys = match seen.tcp {
             Some(_) if fin => false,
             Some(_) if seen.payload.is_empty() => true,
-            Some(_) => may_stay_lone(frame.ts, ends().into(), syn, seen.payload),
-            None => !seen.payload.is_empty() && is_nobodys(Carrier::Udp, frame.ts, ends().into(), seen.payload),
+            Some(_) => may_stay_lone(frame.ts, ends(seen), syn, seen.payload),
+            None => !seen.payload.is_empty() && is_nobodys(Carrier::Udp, frame.ts, ends(seen), seen.payload),
         };
         if !nobodys {
             return false;
@@ -114,4 +108,11 @@ impl Worker {
         self.lone.put(hash, &first);
         true
     }
+}
+
+/// The sender's end, and the other one.
+#[inline(always)]
+fn ends(seen: &Glance<'_>) -> (Endpoint, Endpoint) {
+    let end = |addr: u32, port: u16| Endpoint { addr: IpAddr::V4(Ipv4Addr::from_bits(addr)), port };
+    (end(seen.src, seen.sport), end(seen.dst, seen.dport))
 }

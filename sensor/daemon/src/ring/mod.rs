@@ -23,23 +23,33 @@ pub fn drive<S: Source + ?Sized, O: Output>(
     mut between: impl FnMut(&mut Worker, &mut O, Phase),
 ) -> Vec<CaptureError> {
     let mut errors = Vec::new();
-    loop {
-        match source.next() {
+    let mut ends = 0;
+    // `between` is called in one place, so that it becomes a part of the loop.
+    while ends < 2 {
+        let phase = match source.next() {
             Ok(Step::Frame(frame)) => {
                 worker.frame(&frame, output);
-                between(worker, output, Phase::Frame);
+                Phase::Frame
             }
             Ok(Step::Idle(now)) => {
                 worker.idle(now, output);
-                between(worker, output, Phase::Idle);
+                Phase::Idle
             }
-            Ok(Step::End) => break,
-            Err(error) => errors.push(error),
-        }
+            Ok(Step::End) => {
+                // What was found until here is carried on before the worker tells the rest.
+                ends += 1;
+                if ends == 2 {
+                    worker.finish(output);
+                }
+                Phase::Ending
+            }
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        between(worker, output, phase);
     }
-    between(worker, output, Phase::Ending);
-    worker.finish(output);
-    between(worker, output, Phase::Ending);
     errors
 }
 
