@@ -17,6 +17,7 @@ mod retire;
 mod sightings;
 mod swap;
 mod weigh;
+mod who;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;

@@ -304,6 +304,11 @@ impl Identity {
         view::view(self, &self.resolve(id))
     }
 
+    /// The key of the device behind a handle: [`DeviceView::key`].
+    pub fn key(&self, id: DeviceId) -> String {
+        self.key_text(self.resolve(id).key)
+    }
+
     /// The handle of the device with a key; `None` when nothing was heard of it.
     pub fn find(&self, key: &str) -> Option<DeviceId> {
         let key = links::parse(key, &self.register)?;
@@ -311,11 +316,14 @@ impl Identity {
     }
 
     /// All keys of the device with a key: several where an operator joined devices.
-    pub fn all_keys(&self, key: &str) -> Vec<String> {
-        let head = links::parse(key, &self.register).filter(|_| !self.links.all().is_empty());
+    pub fn all_keys(&self, key: String) -> Vec<String> {
+        if self.links.all().is_empty() {
+            return vec![key];
+        }
+        let head = links::parse(&key, &self.register);
         let mut keys: Vec<String> = head.into_iter().flat_map(|k| self.keys_of(self.joined(k))).map(|k| self.key_text(k)).collect();
-        if !keys.iter().any(|k| k == key) {
-            keys.push(key.to_owned());
+        if !keys.contains(&key) {
+            keys.push(key);
         }
         keys
     }
