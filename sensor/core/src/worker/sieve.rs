@@ -24,12 +24,16 @@ impl Sieve {
     /// The bits of these numbers, and no others.
     pub(super) fn of(numbers: impl Iterator<Item = u32>) -> Self {
         let mut sieve = Sieve::default();
-        for (word, bit) in numbers.map(bit_of) {
-            if let Some(word) = sieve.0.get_mut(word) {
-                *word |= bit;
-            }
-        }
+        numbers.for_each(|number| sieve.add(number));
         sieve
+    }
+
+    /// One number more.
+    pub(super) fn add(&mut self, number: u32) {
+        let (word, bit) = bit_of(number);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
     }
 
     /// Whether a number may be among them. What is among them is never missed.
