@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::evidence::{FlowId, FlowMeta};
+use crate::fold::Folded;
 use crate::limits::LEARNED_MAX;
 use crate::rules::{IndicatorId, Teaches};
 use crate::time::Timestamp;
@@ -81,7 +82,7 @@ impl Lesson {
 /// Every learned address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learned {
-    lessons: HashMap<IpAddr, Vec<Lesson>>,
+    lessons: HashMap<IpAddr, Vec<Lesson>, Folded>,
 }
 
 impl Learned {

@@ -21,6 +21,7 @@ impl Correlator {
     /// Takes another policy and register: everything that is kept is judged by them from now on.
     pub fn set_policy(&mut self, policy: Policy, register: Vec<RegisterEntry>) {
         let old = std::mem::replace(&mut self.policy, policy);
+        self.segment_keys.clear();
         self.identity.set_register(register);
         self.watch.macs.extend(self.policy.designated_macs().into_iter().collect::<HashSet<Mac>>());
         for suffix in self.policy.local_suffixes.clone() {

@@ -24,6 +24,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::expiring_map::ExpiringMap;
+use crate::fold::Folded;
 use crate::limits::{DEVICES_MAX, SIGHTINGS_MAX};
 use crate::net::Mac;
 use crate::record::BindingSource;
@@ -134,13 +135,13 @@ pub struct Identity {
     stations: ExpiringMap<Mac, Station>,
     hosts: ExpiringMap<Place, Host>,
     sightings: ExpiringMap<SightingKey, DeviceId>,
-    handles: HashMap<DeviceId, Handle>,
+    handles: HashMap<DeviceId, Handle, Folded>,
     /// DHCP host names (lower case) and the MACs that used them.
-    named: HashMap<Box<str>, BTreeSet<Mac>>,
+    named: HashMap<Box<str>, BTreeSet<Mac>, Folded>,
     /// The handle of each register entry.
     seats: Vec<DeviceId>,
     /// Segments in which an address was seen.
-    located: HashMap<IpAddr, BTreeSet<SegmentKey>>,
+    located: HashMap<IpAddr, BTreeSet<SegmentKey>, Folded>,
     links: Links,
     /// What the links make of what is known; worked out when it is asked for.
     joins: OnceLock<Joins>,
@@ -178,10 +179,10 @@ impl Identity {
             stations: ExpiringMap::new(DEVICES_MAX, forever),
             hosts: ExpiringMap::new(2 * DEVICES_MAX, forever),
             sightings: ExpiringMap::new(SIGHTINGS_MAX, forever),
-            handles: HashMap::new(),
-            named: HashMap::new(),
+            handles: HashMap::default(),
+            named: HashMap::default(),
             seats: Vec::new(),
-            located: HashMap::new(),
+            located: HashMap::default(),
             links: Links::default(),
             joins: OnceLock::new(),
             next: 0,
@@ -413,7 +414,7 @@ impl Identity {
     }
 }
 
-fn forget_place(located: &mut HashMap<IpAddr, BTreeSet<SegmentKey>>, place: Place) {
+fn forget_place(located: &mut HashMap<IpAddr, BTreeSet<SegmentKey>, Folded>, place: Place) {
     let Some((segments, segment)) = located.get_mut(&place.addr).zip(place.segment) else { return };
     segments.remove(&segment);
     if segments.is_empty() {
@@ -421,7 +422,7 @@ fn forget_place(located: &mut HashMap<IpAddr, BTreeSet<SegmentKey>>, place: Plac
     }
 }
 
-fn unname(named: &mut HashMap<Box<str>, BTreeSet<Mac>>, name: &str, mac: Mac) {
+fn unname(named: &mut HashMap<Box<str>, BTreeSet<Mac>, Folded>, name: &str, mac: Mac) {
     let Some(macs) = named.get_mut(name) else { return };
     macs.remove(&mac);
     if macs.is_empty() {
