@@ -8,6 +8,7 @@ mod history;
 mod host;
 mod links;
 mod memory;
+mod points;
 mod register;
 mod resolve;
 mod rotation;
