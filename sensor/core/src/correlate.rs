@@ -17,6 +17,7 @@ mod retire;
 mod sightings;
 mod swap;
 mod weigh;
+mod who;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use crate::evidence::{Bound, Evidence, FlowId, FlowMeta, Sign};
 use crate::field::Family;
 use crate::finding::{Finding, FlowRow};
+use crate::fold::Folded;
 use crate::identity::{DeviceId, Fact, Identity, SegmentKey};
 use crate::limits::{Limit, LimitCounts};
 use crate::net::{Mac, Path};
@@ -61,19 +63,21 @@ pub struct Correlator {
     interfaces: Vec<String>,
     flows: BTreeMap<FlowId, FlowEntry>,
     learned: Learned,
-    resolvers: HashSet<IpAddr>,
+    resolvers: HashSet<IpAddr, Folded>,
     presence: BTreeMap<(DeviceId, SegmentId), (Timestamp, Timestamp)>,
     watch: Watch,
     watch_changed: bool,
     limits: LimitCounts,
     touched: Touched,
     /// Findings that were stated, and a handle of their device.
-    stated: HashMap<String, DeviceId>,
+    stated: HashMap<String, DeviceId, Folded>,
     past: Past,
     forgotten: Forgotten,
     /// Ids that were stated and that another policy gave other names.
     renamed: Vec<String>,
     sightings: Sightings,
+    /// Broadcast domains of segments, as far as they were asked for; of the present policy.
+    segment_keys: HashMap<SegmentId, SegmentKey, Folded>,
 }
 
 /// Everything that the correlator has to say at a moment.
@@ -100,13 +104,14 @@ impl Correlator {
             interfaces,
             flows: BTreeMap::new(),
             learned: Learned::default(),
-            resolvers: HashSet::new(),
+            resolvers: HashSet::default(),
             presence: BTreeMap::new(),
             watch,
             watch_changed,
             limits: LimitCounts::default(),
             touched: Touched::default(),
-            stated: HashMap::new(),
+            stated: HashMap::default(),
+            segment_keys: HashMap::default(),
             past: Past::default(),
             forgotten: Forgotten::default(),
             renamed: Vec::new(),
@@ -185,8 +190,8 @@ impl Correlator {
     }
 
     /// The broadcast domain of a segment: made from its name, so that it is the same after a restart and under another configuration.
-    fn key_of(&self, segment: SegmentId) -> SegmentKey {
-        key_of_name(&self.policy.segment(segment).name)
+    fn key_of(&mut self, segment: SegmentId) -> SegmentKey {
+        *self.segment_keys.entry(segment).or_insert_with(|| key_of_name(&self.policy.segment(segment).name))
     }
 
     /// The kept flow. Whose it is is asked at once when it has a sign; for a mere contact it waits until somebody wants to know.
@@ -216,8 +221,11 @@ impl Correlator {
 
     /// Asks whose the mere contacts are, as far as they share an address or a hardware address with a flow that has a sign.
     fn identify_contacts(&mut self) {
+        if self.flows.values().all(|f| f.device.is_some()) {
+            return;
+        }
         let signed = self.flows.values().filter(|f| !f.signs.is_empty());
-        let (mut addrs, mut macs) = (HashSet::new(), HashSet::new());
+        let (mut addrs, mut macs): (HashSet<IpAddr, Folded>, HashSet<Mac, Folded>) = Default::default();
         for flow in signed {
             addrs.insert(flow.meta.client.addr);
             macs.extend(flow.meta.client_mac);
@@ -284,9 +292,10 @@ impl Correlator {
         let segment = self.segment(bound.interface, &bound.path, addr);
         self.touched.clients.extend(bound.addr);
         self.touched.macs.extend(bound.mac);
+        let segment = self.key_of(segment);
         self.identity.learn(&Fact {
             ts: bound.ts,
-            segment: self.key_of(segment),
+            segment,
             source: bound.source,
             mac: bound.mac,
             addr: bound.addr,
@@ -304,7 +313,8 @@ impl Correlator {
 
     fn present(&mut self, ts: Timestamp, mac: Mac, addr: IpAddr, interface: u16, path: &Path) {
         let segment = self.segment(interface, path, addr);
-        let device = self.identity.client(ts, self.key_of(segment), Some(mac), addr);
+        let key = self.key_of(segment);
+        let device = self.identity.client(ts, key, Some(mac), addr);
         self.touched.present.insert(device);
         self.sightings.see(device, segment, addr, ts);
         let span = self.presence.entry((device, segment)).or_insert((ts, ts));

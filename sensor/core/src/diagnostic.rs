@@ -2,7 +2,9 @@
 //! that collects them. Must not know what the files are about.
 
 mod document;
+mod key_path;
 mod report;
 
 pub use document::{Document, Item, Node, Section, choose};
+pub use key_path::KeyPath;
 pub use report::{Diagnostics, Problem, Severity, nearest};

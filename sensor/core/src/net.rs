@@ -1,5 +1,7 @@
 //! Addresses and what they hang on: MAC, prefix, endpoint, transport, and the path (VLANs, tunnels) of a packet.
 
+pub mod text;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

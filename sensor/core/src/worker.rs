@@ -165,8 +165,12 @@ impl Worker {
             }
         }
         let announced = watch.suffixes.len() != self.watch.suffixes.len();
-        if watch.addrs.len() != self.watch.addrs.len() || !fresh.is_empty() {
-            self.watched = Sieve::of(watch.addrs.iter().filter_map(|addr| if let IpAddr::V4(a) = addr { Some(a.to_bits()) } else { None }));
+        let bits = |addr: &IpAddr| if let IpAddr::V4(a) = addr { Some(a.to_bits()) } else { None };
+        if watch.addrs.len() == self.watch.addrs.len() + fresh.len() {
+            // Nothing went: what is mostly one address more needs no other sieve.
+            fresh.iter().filter_map(bits).for_each(|addr| self.watched.add(addr));
+        } else {
+            self.watched = Sieve::of(watch.addrs.iter().filter_map(bits));
         }
         if watch.macs != self.watch.macs {
             self.presence.look_for(&watch);

@@ -30,13 +30,13 @@ type Known = HashMap<DeviceId, DeviceId, Folded>;
 /// What has changed since the last report.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Touched {
-    pub(super) flows: HashSet<FlowId>,
+    pub(super) flows: HashSet<FlowId, Folded>,
     /// Servers about which something was learned.
-    pub(super) servers: HashSet<IpAddr>,
+    pub(super) servers: HashSet<IpAddr, Folded>,
     /// Addresses and hardware addresses that were bound, or turned out to be a resolver's.
-    pub(super) clients: HashSet<IpAddr>,
-    pub(super) macs: HashSet<Mac>,
-    pub(super) present: HashSet<DeviceId>,
+    pub(super) clients: HashSet<IpAddr, Folded>,
+    pub(super) macs: HashSet<Mac, Folded>,
+    pub(super) present: HashSet<DeviceId, Folded>,
     /// Rules or policy are others: everything is to be judged anew.
     pub(super) all: bool,
 }
@@ -102,7 +102,7 @@ impl Correlator {
     }
 
     /// The devices about which something has changed.
-    fn touched_devices(&self, known: &mut Known) -> HashSet<DeviceId> {
+    fn touched_devices(&self, known: &mut Known) -> HashSet<DeviceId, Folded> {
         let flows = self.flows.values().filter(|flow| self.touched.has(flow)).filter_map(|flow| flow.device);
         flows.chain(self.touched.present.iter().copied()).map(|handle| self.canonical(known, handle)).collect()
     }

@@ -6,7 +6,7 @@ use crate::finding::DeviceFacts;
 use crate::identity::{Link, NameGiven, SegmentKey, Stay};
 
 use super::Correlator;
-use super::assemble::who;
+use super::who::facts;
 
 /// A device over time.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,11 +31,11 @@ impl Correlator {
     /// What is known of the device with a key; `None` when nothing was heard of it in this run.
     pub fn device(&self, key: &str) -> Option<DeviceStory> {
         let id = self.identity.find(key)?;
-        let device = who(&self.identity, id);
+        let device = facts(&self.identity, id);
         let names: BTreeMap<SegmentKey, Box<str>> =
             (self.policy.segments.all()).map(|s| (super::key_of_name(&s.name), s.name.clone())).collect();
         let stays = self.identity.stays(id).into_iter().map(|stay| (names.get(&stay.segment).cloned(), stay)).collect();
-        let keys = self.identity.all_keys(&device.key);
+        let keys = self.identity.all_keys(device.key.clone());
         Some(DeviceStory { stays, names: self.identity.names_given(id), keys, device })
     }
 }

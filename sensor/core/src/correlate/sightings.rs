@@ -10,7 +10,7 @@ use crate::spans::Span;
 use crate::time::Timestamp;
 
 use super::Correlator;
-use super::assemble::who;
+use super::who::facts;
 
 /// A device at an address in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Correlator {
             span,
         });
         Seen {
-            device: who(&self.identity, device),
+            device: facts(&self.identity, device),
             designated: self.identity.register_entry(device).is_some_and(|e| e.designated),
             facts: self.identity.remember(device),
             sightings: sightings.collect(),

@@ -21,6 +21,7 @@ impl Correlator {
     /// Takes another policy and register: everything that is kept is judged by them from now on.
     pub fn set_policy(&mut self, policy: Policy, register: Vec<RegisterEntry>) {
         let old = std::mem::replace(&mut self.policy, policy);
+        self.segment_keys.clear();
         self.identity.set_register(register);
         self.watch.macs.extend(self.policy.designated_macs().into_iter().collect::<HashSet<Mac>>());
         for suffix in self.policy.local_suffixes.clone() {
@@ -62,5 +63,35 @@ impl Correlator {
     /// Every segment that is configured or was derived: name, class, configured.
     pub fn segments(&self) -> impl Iterator<Item = &crate::policy::Segment> {
         self.policy.segments.all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Diagnostics;
+    use crate::identity::Identity;
+    use crate::net::Path;
+    use crate::policy::{SegmentClass, Selector};
+
+    #[test]
+    fn broadcast_domains_go_by_name_under_any_policy() {
+        let policy = |names: [&str; 2]| {
+            let mut policy = Policy::none().configured();
+            for (name, prefix) in names.into_iter().zip(["10.0.1.0/24", "10.0.2.0/24"]) {
+                policy.segments.add(name, SegmentClass::Standard, vec![Selector::Prefix(prefix.parse().expect("a prefix"))]);
+            }
+            policy
+        };
+        let rules = Arc::new(RuleSet::build(&[], &[], &mut Diagnostics::default()));
+        let mut correlator = Correlator::new(rules, policy(["lab", "guest"]), Identity::new(Vec::new()), Vec::new());
+        let key_at = |correlator: &mut Correlator, addr: &str| {
+            let segment = correlator.segment(0, &Path::default(), addr.parse().expect("an address"));
+            correlator.key_of(segment)
+        };
+        let (lab, guest) = (key_at(&mut correlator, "10.0.1.7"), key_at(&mut correlator, "10.0.2.7"));
+        assert_ne!(lab, guest);
+        correlator.set_policy(policy(["guest", "lab"]), Vec::new());
+        assert_eq!((key_at(&mut correlator, "10.0.1.7"), key_at(&mut correlator, "10.0.2.7")), (guest, lab));
     }
 }

@@ -1,5 +1,6 @@
 //! How signs combine: the strongest of each family, families together, low signs capped.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::field::Family;
@@ -20,54 +21,77 @@ const GROUPS_MAX: usize = 8;
 
 /// Collects the signs of one judgement.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scale {
-    /// Every indicator with its strongest weight in each family where it was seen.
-    signs: BTreeMap<(IndicatorId, bool), Seen>,
+pub(super) struct Scale<'r> {
+    /// Every indicator with its strongest weights, in order; beside it, whether it is that of a learned address.
+    signs: Vec<((IndicatorId, bool), Seen<'r>)>,
     started: bool,
+    /// The combined weight, from when it is asked for until another sign comes: one judgement asks many times.
+    combined: Cell<Option<f64>>,
 }
 
+/// Where an indicator was seen.
 #[derive(Clone, Debug)]
-struct Seen {
-    weights: BTreeMap<Family, f64>,
+struct Seen<'r> {
+    /// The strongest weight in each family, in their order; 0 where it was not seen, which weighs nothing either.
+    weights: [f64; Family::ALL.len()],
     low: bool,
-    class: Box<str>,
+    class: &'r str,
 }
 
 /// Signs of one group support each other no more than the strongest of them: a family, and in DNS a strong class.
 type Group<'s> = (Family, &'s str);
 
-impl Scale {
+impl<'r> Scale<'r> {
     /// Puts a direct sign on the scale.
-    pub(super) fn sign(&mut self, id: IndicatorId, indicator: &Indicator, family: Family, weight: f64) {
+    pub(super) fn sign(&mut self, id: IndicatorId, indicator: &'r Indicator, family: Family, weight: f64) {
         self.started |= indicator.starts && !indicator.low && weight > 0.0;
         self.put((id, false), indicator, indicator.low, family, weight);
     }
 
     /// Puts a flow to a learned address on the scale: it extends, it never starts.
-    pub(super) fn address(&mut self, id: IndicatorId, indicator: &Indicator) {
+    pub(super) fn address(&mut self, id: IndicatorId, indicator: &'r Indicator) {
         self.put((id, true), indicator, false, Family::Address, ADDRESS_WEIGHT);
     }
 
-    fn put(&mut self, key: (IndicatorId, bool), indicator: &Indicator, low: bool, family: Family, weight: f64) {
-        let seen = self.signs.entry(key).or_insert_with(|| Seen { weights: BTreeMap::new(), low, class: indicator.class.clone() });
-        let best = seen.weights.entry(family).or_insert(0.0);
-        *best = best.max(weight);
+    fn put(&mut self, key: (IndicatorId, bool), indicator: &'r Indicator, low: bool, family: Family, weight: f64) {
+        let at = self.signs.partition_point(|(known, _)| *known < key);
+        if self.signs.get(at).is_none_or(|(known, _)| *known != key) {
+            self.signs.insert(at, (key, Seen { weights: [0.0; Family::ALL.len()], low, class: &indicator.class }));
+        }
+        let weights = self.signs.get_mut(at).map(|(_, seen)| &mut seen.weights);
+        if let Some(best) = weights.and_then(|w| w.get_mut(family as usize)).filter(|best| **best < weight) {
+            *best = weight;
+            self.combined.take();
+        }
     }
 
     /// The combined weight in [0, 1]: 1 - product over groups of (1 - weight). One name seen in DNS and in TLS is one sign, so each
     /// indicator stands in one group only: where all of them together weigh most. So another sign never weighs less than none.
     pub(super) fn confidence(&self) -> f64 {
-        let by_class = least_doubt(self.normal().map(|s| s.groups(Some(DNS_STRONG))));
-        let dns_as_one = least_doubt(self.normal().map(|s| s.groups(None)));
-        let strongest = |s: &Seen| s.weights.values().copied().fold(0.0, f64::max);
-        let low: f64 = self.signs.values().filter(|s| s.low).map(strongest).sum();
-        let doubt = by_class.min(dns_as_one) * (1.0 - low.min(LOW_MAX));
+        let combined = self.combined.get().unwrap_or_else(|| self.combine());
+        self.combined.set(Some(combined));
+        combined
+    }
+
+    fn combine(&self) -> f64 {
+        let mut normal = self.normal();
+        let doubt = match (normal.next(), normal.next()) {
+            (None, _) => 1.0,
+            // Alone it stands where it weighs most.
+            (Some(lone), None) => 1.0 - lone.strongest(),
+            _ => {
+                let by_class = least_doubt(self.normal().map(|s| s.groups(Some(DNS_STRONG)).collect()));
+                by_class.min(least_doubt(self.normal().map(|s| s.groups(None).collect())))
+            }
+        };
+        let low: f64 = self.signs.iter().map(|(_, s)| s).filter(|s| s.low).map(Seen::strongest).sum();
+        let doubt = doubt * (1.0 - low.min(LOW_MAX));
         // Rounded so that the same signs in another order give the same figure.
         ((1.0 - doubt) * 1e6).round() / 1e6
     }
 
-    fn normal(&self) -> impl Iterator<Item = &Seen> {
-        self.signs.values().filter(|s| !s.low)
+    fn normal(&self) -> impl Iterator<Item = &Seen<'r>> {
+        self.signs.iter().map(|(_, s)| s).filter(|s| !s.low)
     }
 
     /// The level, [`Level::None`] while nothing has started the detection.
@@ -76,15 +100,19 @@ impl Scale {
     }
 }
 
-impl Seen {
+impl<'r> Seen<'r> {
+    fn strongest(&self) -> f64 {
+        self.weights.iter().copied().fold(0.0, f64::max)
+    }
+
     /// The groups in which it may stand, with its weight there. With a bar, classes in DNS that reach it are groups of their own and
     /// weaker names in DNS stand in none; without one, DNS is one group.
-    fn groups(&self, bar: Option<f64>) -> Vec<(Group<'_>, f64)> {
-        let group = |(family, weight): (&Family, &f64)| match (family, bar) {
-            (Family::Dns, Some(bar)) => (*weight >= bar).then_some(((Family::Dns, &*self.class), *weight)),
-            _ => Some(((*family, ""), *weight)),
-        };
-        self.weights.iter().filter_map(group).collect()
+    fn groups(&self, bar: Option<f64>) -> impl Iterator<Item = (Group<'r>, f64)> {
+        let seen = Family::ALL.into_iter().zip(self.weights).filter(|(_, weight)| *weight > 0.0);
+        seen.filter_map(move |(family, weight)| match (family, bar) {
+            (Family::Dns, Some(bar)) => (weight >= bar).then_some(((Family::Dns, self.class), weight)),
+            _ => Some(((family, ""), weight)),
+        })
     }
 }
 
@@ -148,12 +176,19 @@ mod tests {
         }
     }
 
-    fn scale(signs: &[(u32, &str, Family, f64)]) -> Scale {
+    fn put(scale: &mut Scale<'static>, (id, class, family, weight): (u32, &str, Family, f64)) {
+        let low = weight <= 0.10;
+        scale.sign(IndicatorId(id), kept(indicator(class, !low, low)), family, weight);
+    }
+
+    /// As long as the tests run.
+    fn kept(indicator: Indicator) -> &'static Indicator {
+        Box::leak(Box::new(indicator))
+    }
+
+    fn scale(signs: &[(u32, &str, Family, f64)]) -> Scale<'static> {
         let mut scale = Scale::default();
-        for (id, class, family, weight) in signs {
-            let low = *weight <= 0.10;
-            scale.sign(IndicatorId(*id), &indicator(class, !low, low), *family, *weight);
-        }
+        signs.iter().for_each(|sign| put(&mut scale, *sign));
         scale
     }
 
@@ -164,7 +199,7 @@ mod tests {
         assert_eq!(scale(&[(1, "generic", Family::Tls, 0.5), (1, "generic", Family::Dns, 0.5)]).confidence(), 0.5);
         let mut framing = scale(&[(1, "messaging", Family::Structure, 0.88)]);
         assert_eq!(framing.level(), Level::Probable);
-        framing.address(IndicatorId(2), &indicator("messaging", true, false));
+        framing.address(IndicatorId(2), kept(indicator("messaging", true, false)));
         assert_eq!((framing.level(), framing.confidence()), (Level::Confirmed, 0.964));
     }
 
@@ -196,8 +231,13 @@ mod tests {
             let weight = |id: u32, w: usize| if id == 5 { WEIGHTS[0] } else { WEIGHTS[1 + w] };
             let signs: Vec<_> = signs.iter().map(|(id, f, w)| (*id, CLASSES[*id as usize % 4], families[*f], weight(*id, *w))).collect();
             let mut before = 0.0;
+            let mut growing = Scale::default();
             for n in 0..=signs.len() {
                 let now = scale(&signs[..n]).confidence();
+                if let Some(sign) = n.checked_sub(1).map(|last| signs[last]) {
+                    put(&mut growing, sign);
+                }
+                prop_assert_eq!(growing.confidence(), now, "asked before or not");
                 prop_assert!(now >= before && now <= 1.0, "{now} after {before}: {:?}", &signs[..n]);
                 before = now;
             }
@@ -219,7 +259,7 @@ mod tests {
         let low = scale(&[(1, "a", Family::Tls, 0.1), (2, "b", Family::Dns, 0.1), (3, "c", Family::Tls, 0.1), (4, "d", Family::Tls, 0.1)]);
         assert_eq!((low.level(), low.confidence()), (Level::None, 0.3));
         let mut address = Scale::default();
-        address.address(IndicatorId(1), &indicator("messaging", true, false));
+        address.address(IndicatorId(1), kept(indicator("messaging", true, false)));
         assert_eq!(address.level(), Level::None);
     }
 }

@@ -1,12 +1,15 @@
 //! Reading TOML so that nothing is missed: every unknown key, every wrong type, every missing value is a problem with its
 //! line, and reading goes on.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::rc::Rc;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::key_path::KeyPath;
 use super::report::{Diagnostics, Problem, Severity, nearest};
 
 /// A file's text, and the problems found in it.
@@ -15,21 +18,23 @@ pub struct Document<'s> {
     file: &'s str,
     text: &'s str,
     found: RefCell<Diagnostics>,
+    /// The place that was asked for last, and the number of line ends before it: what is asked for next lies mostly behind it.
+    counted: Cell<(usize, usize)>,
 }
 
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub struct Item<T> {
+pub struct Item<'d, T> {
     /// The value.
     pub value: T,
     /// Where it stands, in bytes of the text.
     pub span: Range<usize>,
     /// The dotted key.
-    pub key: String,
+    pub key: KeyPath<'d>,
 }
 
 /// Something in the document: a table or a value with its place.
-pub type Node<'d> = Item<&'d DeValue<'d>>;
+pub type Node<'d> = Item<'d, &'d DeValue<'d>>;
 
 /// A table being read. Keys that were never asked for are reported by [`Section::finish`].
 #[derive(Debug)]
@@ -37,16 +42,16 @@ pub struct Section<'d> {
     doc: &'d Document<'d>,
     table: &'d DeTable<'d>,
     /// The dotted key of the table; empty at the root.
-    pub key: String,
+    pub key: Rc<str>,
     /// Where the table stands.
     pub span: Range<usize>,
-    asked: RefCell<Vec<String>>,
+    asked: RefCell<Vec<Cow<'d, str>>>,
 }
 
 impl<'s> Document<'s> {
     /// A document with the name that messages shall use.
     pub fn new(file: &'s str, text: &'s str) -> Self {
-        Document { file, text, found: RefCell::default() }
+        Document { file, text, found: RefCell::default(), counted: Cell::default() }
     }
 
     /// The name that messages use.
@@ -65,7 +70,7 @@ impl<'s> Document<'s> {
 
     /// The root table.
     pub fn root<'d>(&'d self, table: &'d Spanned<DeTable<'d>>) -> Section<'d> {
-        Section { doc: self, table: table.get_ref(), key: String::new(), span: table.span(), asked: RefCell::default() }
+        Section { doc: self, table: table.get_ref(), key: "".into(), span: table.span(), asked: Section::asks() }
     }
 
     /// Reports a problem at a place.
@@ -75,13 +80,13 @@ impl<'s> Document<'s> {
     }
 
     /// Reports an error about an item.
-    pub fn error<T>(&self, item: &Item<T>, message: impl Into<String>, help: Option<String>) {
-        self.problem(Severity::Error, item.span.clone(), &item.key, message.into(), help);
+    pub fn error<T>(&self, item: &Item<'_, T>, message: impl Into<String>, help: Option<String>) {
+        self.problem(Severity::Error, item.span.clone(), &item.key.to_string(), message.into(), help);
     }
 
     /// Reports a warning about an item.
-    pub fn warn<T>(&self, item: &Item<T>, message: impl Into<String>, help: Option<String>) {
-        self.problem(Severity::Warning, item.span.clone(), &item.key, message.into(), help);
+    pub fn warn<T>(&self, item: &Item<'_, T>, message: impl Into<String>, help: Option<String>) {
+        self.problem(Severity::Warning, item.span.clone(), &item.key.to_string(), message.into(), help);
     }
 
     /// Everything that was found, by line.
@@ -97,13 +102,22 @@ impl<'s> Document<'s> {
 
     /// The line (from 1) of a place.
     pub fn line_of(&self, at: usize) -> usize {
-        self.place(at).0
+        self.ends_before(at.min(self.text.len())) + 1
+    }
+
+    /// Line ends before a place. They are counted on from the place before, or from the beginning.
+    fn ends_before(&self, at: usize) -> usize {
+        let (from, known) = Some(self.counted.get()).filter(|(from, _)| *from <= at).unwrap_or_default();
+        let between = self.text.as_bytes().get(from..at).unwrap_or_default();
+        let ends = known + between.iter().filter(|b| **b == b'\n').count();
+        self.counted.set((at, ends));
+        ends
     }
 
     fn place(&self, at: usize) -> (usize, usize, Option<String>) {
         let before = self.text.get(..at.min(self.text.len())).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-        let line = before.matches('\n').count() + 1;
+        let line = self.line_of(before.len());
         let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
         let excerpt = self.text.get(line_start..).and_then(|rest| rest.lines().next()).map(str::to_string);
         (line, column, excerpt)
@@ -111,8 +125,13 @@ impl<'s> Document<'s> {
 }
 
 impl<'d> Section<'d> {
-    fn path(&self, key: &str) -> String {
-        if self.key.is_empty() { key.to_string() } else { format!("{}.{key}", self.key) }
+    /// Room for the keys that are asked for: about two dozen, whether they are there or not.
+    fn asks() -> RefCell<Vec<Cow<'d, str>>> {
+        RefCell::new(Vec::with_capacity(32))
+    }
+
+    fn path(&self, key: &'d str) -> KeyPath<'d> {
+        KeyPath::of_value(&self.key, key)
     }
 
     /// The document that it belongs to.
@@ -121,18 +140,22 @@ impl<'d> Section<'d> {
     }
 
     /// Itself as an item, to report about.
-    pub fn here(&self) -> Item<()> {
-        Item { value: (), span: self.span.clone(), key: self.key.clone() }
+    pub fn here(&self) -> Item<'d, ()> {
+        Item { value: (), span: self.span.clone(), key: KeyPath::of_table(&self.key) }
     }
 
     /// The raw value of a key.
     pub fn node(&self, key: &str) -> Option<Node<'d>> {
-        self.asked.borrow_mut().push(key.to_string());
-        let value = self.table.get(key)?;
-        Some(Item { value: value.get_ref(), span: value.span(), key: self.path(key) })
+        let Some((name, value)) = self.table.get_key_value(key) else {
+            self.asked.borrow_mut().push(Cow::Owned(key.to_owned()));
+            return None;
+        };
+        let name: &'d str = name.get_ref();
+        self.asked.borrow_mut().push(Cow::Borrowed(name));
+        Some(Item { value: value.get_ref(), span: value.span(), key: self.path(name) })
     }
 
-    fn typed<T>(&self, key: &str, expected: &str, read: impl Fn(&'d DeValue<'d>) -> Option<T>) -> Option<Item<T>> {
+    fn typed<T>(&self, key: &str, expected: &str, read: impl Fn(&'d DeValue<'d>) -> Option<T>) -> Option<Item<'d, T>> {
         let node = self.node(key)?;
         match read(node.value) {
             Some(value) => Some(Item { value, span: node.span, key: node.key }),
@@ -144,12 +167,12 @@ impl<'d> Section<'d> {
     }
 
     /// A string.
-    pub fn text(&self, key: &str) -> Option<Item<&'d str>> {
+    pub fn text(&self, key: &str) -> Option<Item<'d, &'d str>> {
         self.typed(key, "a string", text_of)
     }
 
     /// A string that must be there.
-    pub fn required_text(&self, key: &str) -> Option<Item<&'d str>> {
+    pub fn required_text(&self, key: &str) -> Option<Item<'d, &'d str>> {
         if !self.table.contains_key(key) {
             self.missing(key);
         }
@@ -158,18 +181,19 @@ impl<'d> Section<'d> {
 
     /// Reports that a key is missing.
     pub fn missing(&self, key: &str) {
-        self.asked.borrow_mut().push(key.to_string());
-        self.doc.problem(Severity::Error, self.span.clone(), &self.path(key), "is missing".into(), None);
+        self.asked.borrow_mut().push(Cow::Owned(key.to_owned()));
+        let path = KeyPath::of_value(&self.key, key).to_string();
+        self.doc.problem(Severity::Error, self.span.clone(), &path, "is missing".into(), None);
     }
 
     /// A string that is one of a few words, mapped to what it stands for.
-    pub fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<Item<T>> {
+    pub fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<Item<'d, T>> {
         let item = self.text(key)?;
         choose(self.doc, &item, words)
     }
 
     /// A whole number from 0.
-    pub fn number(&self, key: &str) -> Option<Item<u64>> {
+    pub fn number(&self, key: &str) -> Option<Item<'d, u64>> {
         self.typed(key, "a whole number from 0", |v| match v {
             DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok(),
             _ => None,
@@ -177,7 +201,7 @@ impl<'d> Section<'d> {
     }
 
     /// A number.
-    pub fn float(&self, key: &str) -> Option<Item<f64>> {
+    pub fn float(&self, key: &str) -> Option<Item<'d, f64>> {
         self.typed(key, "a number", |v| match v {
             DeValue::Float(f) => f.as_str().parse().ok(),
             DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok().map(|i| i as f64),
@@ -186,12 +210,12 @@ impl<'d> Section<'d> {
     }
 
     /// True or false.
-    pub fn flag(&self, key: &str) -> Option<Item<bool>> {
+    pub fn flag(&self, key: &str) -> Option<Item<'d, bool>> {
         self.typed(key, "true or false", |v| if let DeValue::Boolean(b) = v { Some(*b) } else { None })
     }
 
     /// A string, a TOML date or a TOML date-time, as its text.
-    pub fn moment(&self, key: &str) -> Option<Item<String>> {
+    pub fn moment(&self, key: &str) -> Option<Item<'d, String>> {
         self.typed(key, "a date or a date-time with its offset", |v| match v {
             DeValue::String(s) => Some(s.to_string()),
             DeValue::Datetime(d) => Some(d.to_string()),
@@ -200,13 +224,13 @@ impl<'d> Section<'d> {
     }
 
     /// An array of strings (a single string counts as an array of one). Wrong elements are reported one by one.
-    pub fn texts(&self, key: &str) -> Option<Vec<Item<&'d str>>> {
+    pub fn texts(&self, key: &str) -> Option<Vec<Item<'d, &'d str>>> {
         let node = self.node(key)?;
         self.elements(&node, "a string", text_of)
     }
 
     /// An array of whole numbers (a single one counts as an array of one).
-    pub fn numbers(&self, key: &str) -> Option<Vec<Item<u64>>> {
+    pub fn numbers(&self, key: &str) -> Option<Vec<Item<'d, u64>>> {
         let node = self.node(key)?;
         self.elements(&node, "a whole number from 0", |v| match v {
             DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok(),
@@ -215,7 +239,7 @@ impl<'d> Section<'d> {
     }
 
     /// An array of strings and whole numbers, as text (a single one counts as an array of one).
-    pub fn words(&self, key: &str) -> Option<Vec<Item<String>>> {
+    pub fn words(&self, key: &str) -> Option<Vec<Item<'d, String>>> {
         let node = self.node(key)?;
         self.elements(&node, "a whole number from 0 or a string", |v| match v {
             DeValue::String(s) => Some(s.to_string()),
@@ -224,7 +248,7 @@ impl<'d> Section<'d> {
         })
     }
 
-    fn elements<T>(&self, node: &Node<'d>, expected: &str, read: impl Fn(&'d DeValue<'d>) -> Option<T>) -> Option<Vec<Item<T>>> {
+    fn elements<T>(&self, node: &Node<'d>, expected: &str, read: impl Fn(&'d DeValue<'d>) -> Option<T>) -> Option<Vec<Item<'d, T>>> {
         let DeValue::Array(array) = node.value else {
             return match read(node.value) {
                 Some(value) => Some(vec![Item { value, span: node.span.clone(), key: node.key.clone() }]),
@@ -236,7 +260,7 @@ impl<'d> Section<'d> {
         };
         let mut items = Vec::new();
         for (i, element) in array.iter().enumerate() {
-            let item = Item { value: element.get_ref(), span: element.span(), key: format!("{}[{i}]", node.key) };
+            let item = Item { value: element.get_ref(), span: element.span(), key: node.key.element(i) };
             match read(item.value) {
                 Some(value) => items.push(Item { value, span: item.span, key: item.key }),
                 None => self.doc.error(&item, format!("must be {expected}, not {}", unlike(expected, item.value)), None),
@@ -253,7 +277,9 @@ impl<'d> Section<'d> {
 
     fn section_of(&self, node: Node<'d>) -> Option<Section<'d>> {
         match node.value {
-            DeValue::Table(table) => Some(Section { doc: self.doc, table, key: node.key, span: node.span, asked: RefCell::default() }),
+            DeValue::Table(table) => {
+                Some(Section { doc: self.doc, table, key: node.key.to_string().into(), span: node.span, asked: Section::asks() })
+            }
             other => {
                 self.doc.error(&node, format!("must be a table, not {}", describe(other)), None);
                 None
@@ -272,17 +298,16 @@ impl<'d> Section<'d> {
             );
             return Vec::new();
         };
-        let elements =
-            array.iter().enumerate().map(|(i, v)| Item { value: v.get_ref(), span: v.span(), key: format!("{}[{i}]", node.key) });
+        let elements = array.iter().enumerate().map(|(i, v)| Item { value: v.get_ref(), span: v.span(), key: node.key.element(i) });
         elements.filter_map(|node| self.section_of(node)).collect()
     }
 
     /// Every key with a table below it, for tables whose keys are names (`[segments.office]`).
-    pub fn named_sections(&self) -> Vec<(Item<&'d str>, Section<'d>)> {
+    pub fn named_sections(&self) -> Vec<(Item<'d, &'d str>, Section<'d>)> {
         let mut found = Vec::new();
         for (name, value) in self.table.iter() {
-            let name_item = Item { value: name.get_ref().as_ref(), span: name.span(), key: self.path(name.get_ref()) };
-            self.asked.borrow_mut().push(name_item.value.to_string());
+            let name_item: Item<'d, &'d str> = Item { value: name.get_ref(), span: name.span(), key: self.path(name.get_ref()) };
+            self.asked.borrow_mut().push(Cow::Borrowed(name_item.value));
             let node = Item { value: value.get_ref(), span: value.span(), key: name_item.key.clone() };
             if let Some(section) = self.section_of(node) {
                 found.push((name_item, section));
@@ -293,13 +318,13 @@ impl<'d> Section<'d> {
     }
 
     /// Every key with its value, for tables whose keys are names and whose values are plain.
-    pub fn named_nodes(&self) -> Vec<(Item<&'d str>, Node<'d>)> {
+    pub fn named_nodes(&self) -> Vec<(Item<'d, &'d str>, Node<'d>)> {
         let mut found: Vec<_> = self
             .table
             .iter()
             .map(|(name, value)| {
                 let key = self.path(name.get_ref());
-                self.asked.borrow_mut().push(name.get_ref().to_string());
+                self.asked.borrow_mut().push(Cow::Borrowed(name.get_ref()));
                 (
                     Item { value: name.get_ref().as_ref(), span: name.span(), key: key.clone() },
                     Item { value: value.get_ref(), span: value.span(), key },
@@ -316,22 +341,22 @@ impl<'d> Section<'d> {
         let unknown = self.table.iter().filter(|(name, _)| !asked.iter().any(|a| *a == **name.get_ref()));
         for (name, _) in unknown {
             let name: &Spanned<DeString<'_>> = name;
-            let help = nearest(name.get_ref(), asked.iter().map(String::as_str)).map_or_else(
+            let help = nearest(name.get_ref(), asked.iter().map(|a| &**a)).map_or_else(
                 || {
-                    let mut known: Vec<&str> = asked.iter().map(String::as_str).collect();
+                    let mut known: Vec<&str> = asked.iter().map(|a| &**a).collect();
                     known.sort_unstable();
                     known.dedup();
                     format!("known here: {}", known.join(", "))
                 },
                 |near| format!("did you mean `{near}`?"),
             );
-            self.doc.problem(Severity::Error, name.span(), &self.path(name.get_ref()), "unknown key".into(), Some(help));
+            self.doc.problem(Severity::Error, name.span(), &self.path(name.get_ref()).to_string(), "unknown key".into(), Some(help));
         }
     }
 }
 
 /// Maps a word to what it stands for, or reports the nearest.
-pub fn choose<T: Copy>(doc: &Document<'_>, item: &Item<&str>, words: &[(&str, T)]) -> Option<Item<T>> {
+pub fn choose<'d, T: Copy>(doc: &Document<'_>, item: &Item<'d, &str>, words: &[(&str, T)]) -> Option<Item<'d, T>> {
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == item.value) {
         return Some(Item { value: *value, span: item.span.clone(), key: item.key.clone() });
     }
@@ -411,5 +436,15 @@ mod tests {
         );
         assert!(found.iter().any(|p| p.contains("segments.office.name: is missing")), "{found:#?}");
         assert!(found.iter().any(|p| p.starts_with("ringfence.toml:6:")), "{found:#?}");
+    }
+
+    #[test]
+    fn lines_are_counted_in_any_order() {
+        let text = "a = 1\n\nbb = \"\u{fc}\"\r\nc = 3";
+        let doc = Document::new("x.toml", text);
+        let naive = |at: usize| text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+        for at in (0..text.len() + 3).flat_map(|at| [at, text.len() - at.min(text.len()), at / 2]) {
+            assert_eq!(doc.line_of(at), naive(at), "at {at}");
+        }
     }
 }

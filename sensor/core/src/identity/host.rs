@@ -4,20 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::station::{clean, put_bounded};
-use super::{DeviceId, Fact};
+use super::{DeviceId, Fact, points};
 use crate::net::Mac;
 use crate::record::BindingSource;
 use crate::time::Timestamp;
-
-/// Statements of one MAC and source within this span count as one.
-const POINT_SLOT: Duration = Duration::from_secs(10);
-
-/// Statements newer than this are all kept, so that late ones fall into their place; of older ones only the changes.
-const SETTLED: Duration = Duration::from_secs(15 * 60);
-
-/// Statements kept per address and strength before the settled ones are thinned out, and at most.
-const POINTS_SOFT: usize = 32;
-const POINTS_MAX: usize = 256;
 
 /// How long ARP and ND hold without being repeated: stations repeat themselves every few minutes (Linux: 60 s, Windows: 10 min).
 const NEIGHBOUR_HOLDS: Duration = Duration::from_secs(4 * 3600);
@@ -60,11 +50,6 @@ impl Point {
     const fn is_strong(&self) -> bool {
         matches!(self.source, BindingSource::Dhcp | BindingSource::Radius | BindingSource::Nd | BindingSource::Arp)
     }
-
-    fn same_slot(&self, other: &Point) -> bool {
-        let slot = |p: &Point| p.ts.secs() / POINT_SLOT.as_secs();
-        (slot(self), self.mac, self.source, self.released) == (slot(other), other.mac, other.source, other.released)
-    }
 }
 
 /// An address in a segment.
@@ -85,16 +70,7 @@ impl Host {
     /// Takes a statement.
     pub fn hold(&mut self, point: Point) {
         let points = if point.is_strong() { &mut self.strong } else { &mut self.weak };
-        if let Some(known) = points.iter_mut().rev().find(|p| p.same_slot(&point)) {
-            known.ts = known.ts.min(point.ts);
-            known.until = known.until.max(point.until);
-            known.relayed |= point.relayed;
-            points.sort_unstable();
-        } else {
-            let at = points.partition_point(|p| *p < point);
-            points.insert(at, point);
-        }
-        thin(points);
+        points::put(points, point);
     }
 
     /// Takes a name that was given without a MAC.
@@ -188,28 +164,4 @@ fn last_held(points: &[Point]) -> Option<&Point> {
         }
     }
     None
-}
-
-/// Drops settled statements that change nothing; what they said is added to the one before.
-fn thin(points: &mut Vec<Point>) {
-    if points.len() <= POINTS_SOFT {
-        return;
-    }
-    let settled = points.last().map_or(Timestamp::ZERO, |p| p.ts.before(SETTLED));
-    let mut kept: Vec<Point> = Vec::with_capacity(points.len());
-    for (i, point) in points.iter().enumerate() {
-        let next_same = points.get(i + 1).is_some_and(|n| n.mac == point.mac && !n.released && n.ts < settled);
-        match kept.last_mut() {
-            Some(last) if last.mac == point.mac && !last.released && !point.released && next_same => {
-                last.until = last.until.max(point.until);
-                last.source = last.source.min(point.source);
-                last.relayed |= point.relayed;
-            }
-            _ => kept.push(*point),
-        }
-    }
-    if kept.len() > POINTS_MAX {
-        kept.drain(..kept.len() - POINTS_MAX);
-    }
-    *points = kept;
 }

@@ -147,9 +147,11 @@ impl Joins {
         self.head.get(&key).copied().unwrap_or(key)
     }
 
-    /// All keys of a device, where there are several.
+    /// All keys of a device, in order: itself, and those that are joined with it.
     pub fn group(&self, head: Key) -> impl Iterator<Item = Key> + '_ {
-        self.group.get(&head).into_iter().flatten().copied()
+        let joined = self.group.get(&head);
+        let alone = joined.is_none().then_some(head);
+        joined.into_iter().flatten().copied().chain(alone)
     }
 }
 

@@ -8,6 +8,7 @@ mod history;
 mod host;
 mod links;
 mod memory;
+mod points;
 mod register;
 mod resolve;
 mod rotation;
@@ -24,6 +25,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::expiring_map::ExpiringMap;
+use crate::fold::Folded;
 use crate::limits::{DEVICES_MAX, SIGHTINGS_MAX};
 use crate::net::Mac;
 use crate::record::BindingSource;
@@ -134,13 +136,13 @@ pub struct Identity {
     stations: ExpiringMap<Mac, Station>,
     hosts: ExpiringMap<Place, Host>,
     sightings: ExpiringMap<SightingKey, DeviceId>,
-    handles: HashMap<DeviceId, Handle>,
+    handles: HashMap<DeviceId, Handle, Folded>,
     /// DHCP host names (lower case) and the MACs that used them.
-    named: HashMap<Box<str>, BTreeSet<Mac>>,
+    named: HashMap<Box<str>, BTreeSet<Mac>, Folded>,
     /// The handle of each register entry.
     seats: Vec<DeviceId>,
     /// Segments in which an address was seen.
-    located: HashMap<IpAddr, BTreeSet<SegmentKey>>,
+    located: HashMap<IpAddr, BTreeSet<SegmentKey>, Folded>,
     links: Links,
     /// What the links make of what is known; worked out when it is asked for.
     joins: OnceLock<Joins>,
@@ -178,10 +180,10 @@ impl Identity {
             stations: ExpiringMap::new(DEVICES_MAX, forever),
             hosts: ExpiringMap::new(2 * DEVICES_MAX, forever),
             sightings: ExpiringMap::new(SIGHTINGS_MAX, forever),
-            handles: HashMap::new(),
-            named: HashMap::new(),
+            handles: HashMap::default(),
+            named: HashMap::default(),
             seats: Vec::new(),
-            located: HashMap::new(),
+            located: HashMap::default(),
             links: Links::default(),
             joins: OnceLock::new(),
             next: 0,
@@ -304,6 +306,11 @@ impl Identity {
         view::view(self, &self.resolve(id))
     }
 
+    /// The key of the device behind a handle: [`DeviceView::key`].
+    pub fn key(&self, id: DeviceId) -> String {
+        self.key_text(self.resolve(id).key)
+    }
+
     /// The handle of the device with a key; `None` when nothing was heard of it.
     pub fn find(&self, key: &str) -> Option<DeviceId> {
         let key = links::parse(key, &self.register)?;
@@ -311,11 +318,14 @@ impl Identity {
     }
 
     /// All keys of the device with a key: several where an operator joined devices.
-    pub fn all_keys(&self, key: &str) -> Vec<String> {
-        let head = links::parse(key, &self.register).filter(|_| !self.links.all().is_empty());
+    pub fn all_keys(&self, key: String) -> Vec<String> {
+        if self.links.all().is_empty() {
+            return vec![key];
+        }
+        let head = links::parse(&key, &self.register);
         let mut keys: Vec<String> = head.into_iter().flat_map(|k| self.keys_of(self.joined(k))).map(|k| self.key_text(k)).collect();
-        if !keys.iter().any(|k| k == key) {
-            keys.push(key.to_owned());
+        if !keys.contains(&key) {
+            keys.push(key);
         }
         keys
     }
@@ -405,7 +415,7 @@ impl Identity {
     }
 }
 
-fn forget_place(located: &mut HashMap<IpAddr, BTreeSet<SegmentKey>>, place: Place) {
+fn forget_place(located: &mut HashMap<IpAddr, BTreeSet<SegmentKey>, Folded>, place: Place) {
     let Some((segments, segment)) = located.get_mut(&place.addr).zip(place.segment) else { return };
     segments.remove(&segment);
     if segments.is_empty() {
@@ -413,7 +423,7 @@ fn forget_place(located: &mut HashMap<IpAddr, BTreeSet<SegmentKey>>, place: Plac
     }
 }
 
-fn unname(named: &mut HashMap<Box<str>, BTreeSet<Mac>>, name: &str, mac: Mac) {
+fn unname(named: &mut HashMap<Box<str>, BTreeSet<Mac>, Folded>, name: &str, mac: Mac) {
     let Some(macs) = named.get_mut(name) else { return };
     macs.remove(&mac);
     if macs.is_empty() {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::station::clean;
 use super::{Place, RegisterEntry};
+use crate::fold::Folded;
 use crate::net::Mac;
 
 /// Segments in which one registered address is looked for.
@@ -14,8 +15,8 @@ const PLACES_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Register {
     entries: Vec<RegisterEntry>,
-    macs: HashMap<Mac, usize>,
-    addrs: HashMap<IpAddr, usize>,
+    macs: HashMap<Mac, usize, Folded>,
+    addrs: HashMap<IpAddr, usize, Folded>,
     names: HashMap<String, usize>,
     /// Where the addresses of each entry were seen.
     places: Vec<BTreeSet<Place>>,
@@ -24,7 +25,7 @@ pub struct Register {
 impl Register {
     /// Indexes the entries; where two claim the same, the first has it.
     pub fn new(entries: Vec<RegisterEntry>) -> Register {
-        let (mut macs, mut addrs, mut names) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (mut macs, mut addrs, mut names) = (HashMap::default(), HashMap::default(), HashMap::new());
         for (index, entry) in entries.iter().enumerate() {
             for mac in &entry.macs {
                 macs.entry(*mac).or_insert(index);

@@ -10,6 +10,7 @@ use super::station::Station;
 use super::tenant::Tenant;
 use super::{DeviceId, Handle, Identity, Place, SegmentKey, is_host};
 use crate::net::Mac;
+use crate::net::text::{push_addr, push_mac, push_number};
 use crate::record::BindingSource;
 use crate::time::Timestamp;
 
@@ -49,6 +50,14 @@ pub enum Match {
     Name,
 }
 
+/// A key's text: its kind, and what `push` appends. Room for most keys at once: each judgement makes one.
+fn key_of(kind: &str, push: impl FnOnce(&mut String)) -> String {
+    let mut text = String::with_capacity(48);
+    text.push_str(kind);
+    push(&mut text);
+    text
+}
+
 impl Identity {
     pub(super) fn resolve(&self, id: DeviceId) -> Resolved {
         let (key, sighting) = match self.handles.get(&id) {
@@ -81,8 +90,8 @@ impl Identity {
     }
 
     /// All keys of a device, itself included.
-    pub(super) fn keys_of(&self, head: Key) -> BTreeSet<Key> {
-        self.joins().group(head).chain([head]).collect()
+    pub(super) fn keys_of(&self, head: Key) -> impl Iterator<Item = Key> + '_ {
+        self.joins().group(head)
     }
 
     fn joins(&self) -> &Joins {
@@ -103,13 +112,18 @@ impl Identity {
     pub(super) fn key_text(&self, key: Key) -> String {
         match key {
             Key::Register(index) => format!("reg:{}", self.register.entry(index).map_or("", |e| &e.id)),
-            Key::Mac(mac) => format!("mac:{mac}"),
+            Key::Mac(mac) => key_of("mac:", |text| push_mac(text, mac)),
             Key::Tenant(mac, tenant) => {
                 let label = self.stations.peek(&mac).and_then(|s| s.tenants.label_of(tenant));
                 format!("mac:{mac}#{}", label.as_deref().or(self.links.label_of(key)).unwrap_or("unknown"))
             }
-            Key::Addr(Place { segment: Some(segment), addr }) => format!("addr:{addr}@{}", segment.0),
-            Key::Addr(Place { segment: None, addr }) => format!("addr:{addr}"),
+            Key::Addr(Place { segment, addr }) => key_of("addr:", |text| {
+                push_addr(text, addr);
+                if let Some(SegmentKey(segment)) = segment {
+                    text.push('@');
+                    push_number(text, segment);
+                }
+            }),
             Key::Nobody => "nobody".into(),
         }
     }

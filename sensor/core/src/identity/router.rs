@@ -67,8 +67,8 @@ fn fronts(identity: &Identity, mac: Mac, station: &Station) -> bool {
 
 fn fronts_servers(station: &Station) -> bool {
     let own = |addr: &IpAddr| station.bound.keys().any(|(_, bound)| bound == addr);
-    let strangers: Vec<&IpAddr> = station.servers.iter().filter(|a| !own(a)).collect();
-    strangers.len() >= SERVERS_ANY || strangers.iter().filter(|a| is_public(***a)).count() >= SERVERS_PUBLIC
+    let strangers = || station.servers.iter().filter(|a| !own(a));
+    strangers().count() >= SERVERS_ANY || strangers().filter(|a| is_public(**a)).count() >= SERVERS_PUBLIC
 }
 
 fn fronts_clients(identity: &Identity, mac: Mac, station: &Station) -> bool {

@@ -196,8 +196,10 @@ pub fn put_bounded<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V, max: u
     if map.len() > max { map.pop_last() } else { None }
 }
 
+/// Of several that are equally old, the smallest key goes.
 fn drop_oldest<K: Ord + Copy, V>(map: &mut BTreeMap<K, V>, last: impl Fn(&V) -> Timestamp) {
-    let oldest = || map.iter().min_by_key(|(key, value)| (last(value), **key)).map(|(key, _)| *key);
+    // The first of the least is that of the smallest key.
+    let oldest = || map.iter().min_by_key(|(_, value)| last(value)).map(|(key, _)| *key);
     if let Some(oldest) = if map.len() > ADDRESSES_MAX { oldest() } else { None } {
         map.remove(&oldest);
     }

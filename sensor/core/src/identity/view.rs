@@ -37,7 +37,7 @@ pub fn view(identity: &Identity, resolved: &Resolved) -> DeviceView {
         key: identity.key_text(resolved.key),
         mac,
         names: names(identity, resolved.key, &members, entry, &addresses),
-        addresses: addresses.iter().map(|(addr, _)| *addr).collect::<BTreeSet<_>>().into_iter().collect(),
+        addresses: distinct(&addresses),
         randomised_mac: mac.is_some_and(Mac::is_local),
         behind_router,
         shared_nic: is_shared(identity, &members),
@@ -49,9 +49,16 @@ pub fn view(identity: &Identity, resolved: &Resolved) -> DeviceView {
     view
 }
 
+/// The addresses themselves, each once; they come in order.
+fn distinct(addresses: &BTreeSet<(IpAddr, Place)>) -> Vec<IpAddr> {
+    let mut distinct: Vec<IpAddr> = addresses.iter().map(|(addr, _)| *addr).collect();
+    distinct.dedup();
+    distinct
+}
+
 /// The MACs of a device that were heard of.
 pub fn members(identity: &Identity, head: Key) -> BTreeSet<Mac> {
-    let mut macs: BTreeSet<Mac> = identity.keys_of(head).into_iter().flat_map(|key| candidates(identity, key)).collect();
+    let mut macs: BTreeSet<Mac> = identity.keys_of(head).flat_map(|key| candidates(identity, key)).collect();
     let rotated: Vec<Mac> = macs.iter().flat_map(|mac| identity.rotation(*mac)).collect();
     macs.extend(rotated);
     macs.retain(|mac| identity.stations.peek(mac).is_some() && identity.devices_on(*mac).contains(&head));
@@ -263,7 +270,7 @@ fn judge(identity: &Identity, key: Key, members: &BTreeSet<Mac>, view: &mut Devi
 
 /// What lowers confidence: NICs that several devices use, MACs that might be the same device, and the operator's word.
 fn doubts(identity: &Identity, key: Key, members: &BTreeSet<Mac>, view: &mut DeviceView) {
-    let by_hand = identity.keys_of(key).len() > 1;
+    let by_hand = identity.keys_of(key).nth(1).is_some();
     if view.shared_nic {
         let (most, reason) = match key {
             Key::Tenant(..) => (0.70, "several devices use its NIC in turn: told apart by the DHCP host name of the time"),

@@ -143,9 +143,9 @@ impl Policy {
         let bar = self.bar(segment.class);
         match status {
             Status::Tolerated if segment.class == SegmentClass::Unknown => {
-                grounds.add(Verdict::Observed, format!("{} is not configured as a segment", segment.name));
+                grounds.add(Verdict::Observed, [&*segment.name, " is not configured as a segment"].concat());
             }
-            Status::Tolerated => grounds.add(Verdict::Observed, format!("tolerated in {}", segment.name)),
+            Status::Tolerated => grounds.add(Verdict::Observed, ["tolerated in ", &*segment.name].concat()),
             Status::UnderAudit => grounds.add(Verdict::Observed, "under audit: recorded, not judged"),
             Status::SeparateDevice if in_place => {}
             _ if case.level < bar => {

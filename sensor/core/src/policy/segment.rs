@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::fold::Folded;
 use crate::limits::{Limit, LimitCounts, SEGMENTS_DERIVED_MAX};
 use crate::net::{Hop, Path, Prefix};
 
@@ -116,12 +117,12 @@ enum Origin {
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
     all: Vec<Segment>,
-    hops: HashMap<Hop, SegmentId>,
-    interfaces: HashMap<String, SegmentId>,
-    prefixes: HashMap<Prefix, SegmentId>,
+    hops: HashMap<Hop, SegmentId, Folded>,
+    interfaces: HashMap<String, SegmentId, Folded>,
+    prefixes: HashMap<Prefix, SegmentId, Folded>,
     /// Lengths that some prefix has, longest first.
     lengths: Vec<u8>,
-    derived: HashMap<Origin, SegmentId>,
+    derived: HashMap<Origin, SegmentId, Folded>,
     limits: LimitCounts,
 }
 

@@ -53,7 +53,7 @@ impl Standing {
     /// What a line says.
     pub(super) fn of_line(line: &Line) -> Standing {
         let waivable = line.status == Status::SeparateDevice;
-        Standing { status: line.status, waivable, line: format!("{} ({})", line.name, line.status.name()) }
+        Standing { status: line.status, waivable, line: [&line.name, " (", line.status.name(), ")"].concat() }
     }
 
     /// What holds in a class of segments where no line says otherwise.
@@ -65,7 +65,7 @@ impl Standing {
             // Nobody said what the segment is for: recorded, so that it can be seen.
             SegmentClass::Unknown => (Status::Tolerated, false, "recorded: the segment is not configured"),
         };
-        Standing { status, waivable, line: format!("default for {} ({word})", class.name()) }
+        Standing { status, waivable, line: ["default for ", class.name(), " (", word, ")"].concat() }
     }
 
     /// Whether a device that shows the app has to keep apart from sensitive segments and work services. Where the app is under

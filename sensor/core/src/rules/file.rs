@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::diagnostic::{Diagnostics, Document, Item, Node, Section, nearest};
 use crate::field::{Family, Field, FieldKind};
+use crate::fold::Folded;
 use crate::net::Prefix;
 
 use super::indicator::{Effect, Indicator, Maturity, Surface, Teaches};
@@ -98,7 +99,7 @@ impl RuleFile {
     }
 }
 
-fn valid_word(doc: &Document<'_>, item: &Item<&str>) -> bool {
+fn valid_word(doc: &Document<'_>, item: &Item<'_, &str>) -> bool {
     let ok = !item.value.is_empty()
         && item.value.len() <= 64
         && item.value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_'));
@@ -137,9 +138,9 @@ impl<'d> Reader<'d> {
     }
 
     /// The names of a list that are well formed.
-    fn patterns(&self, listed: &[Item<&'d str>]) -> NameList {
-        let mut known: HashSet<&str> = HashSet::new();
-        let good = |item: &&Item<&'d str>| match name_pattern::validate(item.value) {
+    fn patterns(&self, listed: &[Item<'d, &'d str>]) -> NameList {
+        let mut known: HashSet<&str, Folded> = HashSet::with_capacity_and_hasher(listed.len(), Folded::default());
+        let good = |item: &&Item<'d, &'d str>| match name_pattern::validate(item.value) {
             Ok(()) if !known.insert(item.value) => {
                 self.doc.error(item, format!("`{}` stands here twice", item.value), Some("remove one of them".into()));
                 false
@@ -157,7 +158,7 @@ impl<'d> Reader<'d> {
     }
 
     /// `*.example.org` is one label more than `example.org`, which is seldom what was meant.
-    fn doubt_star(&self, item: &Item<&str>) {
+    fn doubt_star(&self, item: &Item<'_, &str>) {
         if let Some(below) = item.value.strip_prefix('*').filter(|rest| rest.starts_with('.')) {
             let help = format!("for the name and all below it write `{below}`");
             self.doc.warn(item, format!("`{}` is exactly one label more than `{}`", item.value, &below[1..]), Some(help));
@@ -187,7 +188,7 @@ impl<'d> Reader<'d> {
         if let Some(field) = field {
             given.iter().for_each(|node| self.check_how(field, node));
         }
-        if given.iter().all(|node| node.key.ends_with(".without")) {
+        if given.iter().all(|node| node.key.name() == "without") {
             let problem = Item { value: (), ..section.here() };
             self.doc.error(&problem, "has no pattern", Some("give one of: is, prefix, contains, cidr".into()));
         }
@@ -197,7 +198,7 @@ impl<'d> Reader<'d> {
 
     /// Whether a field's values can be compared in this way: a pattern that can never fire is an error.
     fn check_how(&self, field: &'static Field, node: &Node<'d>) {
-        let how = node.key.rsplit('.').next().unwrap_or("");
+        let how = node.key.name();
         let (holds, right): (&str, &[&str]) = match field.kind {
             FieldKind::Name => ("host names", &[]),
             FieldKind::Address => ("addresses", &["cidr"]),
@@ -218,7 +219,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Whether a text can tell anything at all.
-    fn telling(&self, item: &Item<&str>, least: usize) -> bool {
+    fn telling(&self, item: &Item<'_, &str>, least: usize) -> bool {
         if item.value.len() < least {
             let help = format!("at least {least} character{}", if least == 1 { "" } else { "s" });
             self.doc.error(item, format!("`{}` is in almost every value", item.value.escape_debug()), Some(help));
@@ -227,7 +228,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Whether a whole value can ever be a value of the field.
-    fn possible(&self, field: &'static Field, item: &Item<&str>) -> bool {
+    fn possible(&self, field: &'static Field, item: &Item<'_, &str>) -> bool {
         let (ok, what, help) = match field.kind {
             FieldKind::Hash => {
                 let ok = item.value.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
@@ -277,7 +278,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn field(&self, item: &Item<&str>) -> Option<&'static Field> {
+    fn field(&self, item: &Item<'_, &str>) -> Option<&'static Field> {
         let found = self.fields.iter().copied().find(|f| f.name == item.value);
         if found.is_none() {
             let help = nearest(item.value, self.fields.iter().map(|f| f.name)).map(|n| format!("did you mean `{n}`?"));

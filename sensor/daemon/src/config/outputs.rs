@@ -263,7 +263,7 @@ fn target(section: &Section<'_>, kind: &Kind, dir: &Path, output: &mut Output) -
 }
 
 fn chosen<T: Copy>(section: &Section<'_>, key: &str, words: &[(&str, T)]) -> Vec<T> {
-    let items: Vec<Item<&str>> = section.texts(key).unwrap_or_default();
+    let items: Vec<Item<'_, &str>> = section.texts(key).unwrap_or_default();
     items.iter().filter_map(|item| choose(section.document(), item, words)).map(|item| item.value).collect()
 }
 

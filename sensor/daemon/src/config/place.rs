@@ -20,8 +20,8 @@ impl<'d> Place<'d> {
         Place { doc, span, key: key.into() }
     }
 
-    pub(super) fn of<T>(doc: &'d Document<'d>, item: &Item<T>) -> Self {
-        Place::new(doc, item.span.clone(), item.key.clone())
+    pub(super) fn of<T>(doc: &'d Document<'d>, item: &Item<'_, T>) -> Self {
+        Place::new(doc, item.span.clone(), item.key.to_string())
     }
 
     pub(super) fn error(&self, message: impl Into<String>, help: impl Into<String>) {

@@ -175,7 +175,7 @@ fn capture(root: &Section<'_>) -> Capture {
 }
 
 /// The kernel's rule: 1 to 15 bytes, no slash, no blank (IFNAMSIZ, `dev_valid_name`).
-fn is_interface(section: &Section<'_>, item: &ringfence_core::diagnostic::Item<&str>) -> bool {
+fn is_interface(section: &Section<'_>, item: &ringfence_core::diagnostic::Item<'_, &str>) -> bool {
     let name = item.value;
     let good =
         (1..=15).contains(&name.len()) && !name.contains(['/', ':']) && !name.contains(char::is_whitespace) && name != "." && name != "..";
