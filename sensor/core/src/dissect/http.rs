@@ -133,7 +133,7 @@ const STRANGE_LINE_BYTES_MAX: usize = 512;
 fn probe(input: &Input<'_>) -> Probe {
     let bytes = input.bytes;
     if input.carrier == Carrier::Udp {
-        return if head::parse(bytes).is_some() { Probe::Match } else { Probe::No };
+        return if head::begins(bytes) { Probe::Match } else { Probe::No };
     }
     if bytes.get(..VERSION.len().min(bytes.len())) == VERSION.get(..bytes.len().min(VERSION.len())) {
         return if bytes.len() >= VERSION.len() { Probe::Match } else { Probe::More };

@@ -189,6 +189,12 @@ impl Exchange {
             }
         }
         let within = rest.get(..HTTP_HEAD_MAX).unwrap_or(rest);
+        // Most heads are here at once.
+        if searched == 0
+            && let Some((parsed, end)) = head::whole(within)
+        {
+            return self.take_head(&parsed, end, input, sink);
+        }
         if let Some(end) = head::end(within, searched) {
             let Some(parsed) = within.get(..end).and_then(head::parse) else { return self.no_head(input) };
             return self.take_head(&parsed, end, input, sink);
