@@ -13,7 +13,7 @@ use crate::dissect::{Carrier, DissectorDef, Input, Probe, legacy, newgetdns};
 use crate::field::{Family, Field, FieldKind, Value};
 use crate::record::{Detail, Record, Role};
 
-use head::{METHOD_BYTES_MAX, is_method, is_method_byte};
+use head::{METHOD_BYTES_MAX, VERSION, is_method, is_method_byte};
 
 /// `http.host`: the name of the server.
 pub static HOST: Field = Field {
@@ -124,8 +124,6 @@ const METHODS: [&[u8]; 22] = [
     b"UNSUBSCRIBE",
     b"M-SEARCH",
 ];
-
-const VERSION: &[u8] = b"HTTP/1.";
 
 /// The longest first line with a method that is not in [`METHODS`] for which other dissectors wait, in bytes.
 const STRANGE_LINE_BYTES_MAX: usize = 512;

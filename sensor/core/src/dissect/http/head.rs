@@ -4,6 +4,9 @@
 
 use memchr::memchr;
 
+/// What a version begins with.
+pub(super) const VERSION: &[u8] = b"HTTP/1.";
+
 /// The head of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
@@ -65,13 +68,17 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Reads the first line; `None` if it is not one of HTTP/1.
 pub(super) fn start(line: &[u8]) -> Option<Start<'_>> {
-    if let Some(rest) = line.strip_prefix(b"HTTP/1.") {
+    if let Some(rest) = line.strip_prefix(VERSION) {
         let code = rest.split(|b| *b == b' ').nth(1).filter(|c| c.len() == 3)?;
         return Some(Start::Response(number(code).and_then(|n| u16::try_from(n).ok())?));
     }
-    let space = line.iter().take(METHOD_BYTES_MAX + 1).position(|b| *b == b' ')?;
-    let (method, rest) = line.split_at_checked(space).filter(|(method, _)| is_method(method))?;
-    let version = rest.windows(7).rposition(|w| w == b"HTTP/1.")?;
+    let letters = line.iter().take(METHOD_BYTES_MAX).take_while(|b| is_method_byte(**b)).count();
+    let (method, rest) = line.split_at_checked(letters).filter(|(method, rest)| !method.is_empty() && rest.starts_with(b" "))?;
+    // Nearly always it is the end of the line, and so the last one.
+    let version = match rest.len().checked_sub(VERSION.len() + 1) {
+        Some(at) if rest.get(at..).is_some_and(|tail| tail.starts_with(VERSION)) => at,
+        _ => rest.windows(VERSION.len()).rposition(|w| w == VERSION)?,
+    };
     let target = rest.get(..version)?.strip_suffix(b" ")?.trim_ascii();
     (!target.is_empty()).then_some(Start::Request { method, target })
 }
@@ -192,7 +199,7 @@ pub(super) fn target<'a>(method: &[u8], target: &'a [u8]) -> Target<'a> {
     if method == b"CONNECT" {
         return Target { authority: Some(target), ..Target::default() };
     }
-    let scheme = target.windows(3).take(12).position(|w| w == b"://").filter(|_| !target.starts_with(b"/"));
+    let scheme = if target.starts_with(b"/") { None } else { target.windows(3).take(12).position(|w| w == b"://") };
     let (authority, rest) = match scheme.and_then(|at| target.get(at.checked_add(3)?..)) {
         Some(rest) => {
             let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
