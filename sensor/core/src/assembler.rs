@@ -75,6 +75,16 @@ impl Assembler {
         self.window.get(self.head..self.head.saturating_add(self.ready)).unwrap_or(&[])
     }
 
+    /// The first `count` of the bytes that can be read, without a copy where nothing was consumed before them.
+    pub fn into_readable(mut self, count: usize) -> Option<Vec<u8>> {
+        if count > self.ready {
+            return None;
+        }
+        self.window.drain(..self.head);
+        self.window.truncate(count);
+        Some(self.window)
+    }
+
     /// Whether bytes wait behind a gap.
     pub fn has_gap(&self) -> bool {
         !self.behind.is_empty()
@@ -277,6 +287,10 @@ mod tests {
         assert!(a.insert(2, b"c").scattered);
         assert_eq!(a.skip_gap(), 5);
         assert_eq!(a.readable(), b"m");
+        let mut behind = Assembler::new(0, 10, 2).with_history(5);
+        behind.insert(0, b"abcdef");
+        behind.consume(2);
+        assert_eq!((behind.clone().into_readable(3), behind.into_readable(5)), (Some(b"cde".to_vec()), None));
         a.consume(100);
         assert!(a.is_empty());
         assert_eq!((a.start(), a.held()), (105, 0));
