@@ -1,7 +1,8 @@
 //! Bytes that arrive in any order, put back in order: one type for TCP streams, QUIC CRYPTO frames and IP fragments.
 //!
-//! The bytes lie in one flat window; a sorted list of disjoint intervals says which of them are there. The first copy of
-//! a byte wins (as Linux and BSD do for bytes already queued); a later, different copy is reported, never silently taken.
+//! The bytes lie in one flat window: those that can be read come first, and a sorted list of disjoint intervals says which of the
+//! later ones are there. Bytes in order, as most are, never touch that list. The first copy of a byte wins (as Linux and BSD do for
+//! bytes already queued); a later, different copy is reported, never silently taken.
 
 /// Half-open range of filled bytes, relative to the window's start.
 type Span = (usize, usize);
@@ -23,17 +24,22 @@ pub struct Assembler {
     start: u64,
     /// Bytes before `head` in `window` are consumed: the latest of them stay as history.
     head: usize,
+    /// Consumed bytes, and all others up to the last one that is there.
     window: Vec<u8>,
-    filled: Vec<Span>,
-    bytes_max: usize,
-    ranges_max: usize,
+    /// Bytes that are there without a gap.
+    ready: usize,
+    /// What lies behind a gap: none of them begins at or before `ready`.
+    behind: Vec<Span>,
     history_max: usize,
+    bytes_max: u32,
+    ranges_max: u32,
 }
 
 impl Assembler {
     /// An empty window of at most `bytes_max` bytes in at most `ranges_max` separate ranges, starting at `start`.
     pub const fn new(start: u64, bytes_max: usize, ranges_max: usize) -> Self {
-        Assembler { start, head: 0, window: Vec::new(), filled: Vec::new(), bytes_max, ranges_max, history_max: 0 }
+        let (bytes_max, ranges_max) = (bound(bytes_max), bound(ranges_max));
+        Assembler { start, head: 0, window: Vec::new(), ready: 0, behind: Vec::new(), history_max: 0, bytes_max, ranges_max }
     }
 
     /// Keeps the latest consumed bytes, at most so many: a copy of them that differs is reported as well.
@@ -50,7 +56,7 @@ impl Assembler {
 
     /// Drops consumed bytes but for the latest `keep`.
     fn drop_history(&mut self, keep: usize) {
-        if self.filled.is_empty() && keep == 0 {
+        if self.is_empty() && keep == 0 {
             self.window = Vec::new();
             self.head = 0;
         } else if self.head > keep {
@@ -66,22 +72,27 @@ impl Assembler {
 
     /// The bytes that are there without a gap, from [`Self::start`].
     pub fn readable(&self) -> &[u8] {
-        let end = self.contiguous();
-        self.window.get(self.head..self.head.saturating_add(end)).unwrap_or(&[])
+        self.window.get(self.head..self.head.saturating_add(self.ready)).unwrap_or(&[])
+    }
+
+    /// The first `count` of the bytes that can be read, without a copy where nothing was consumed before them.
+    pub fn into_readable(mut self, count: usize) -> Option<Vec<u8>> {
+        if count > self.ready {
+            return None;
+        }
+        self.window.drain(..self.head);
+        self.window.truncate(count);
+        Some(self.window)
     }
 
     /// Whether bytes wait behind a gap.
     pub fn has_gap(&self) -> bool {
-        match self.filled.first() {
-            Some(&(0, _)) => self.filled.len() > 1,
-            Some(_) => true,
-            None => false,
-        }
+        !self.behind.is_empty()
     }
 
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
-        self.filled.is_empty()
+        self.ready == 0 && self.behind.is_empty()
     }
 
     /// Bytes of memory held by the window.
@@ -91,50 +102,71 @@ impl Assembler {
 
     /// How many bytes are there, wherever they lie.
     pub fn filled(&self) -> usize {
-        self.filled.iter().map(|(from, to)| to - from).sum()
+        self.ready + self.behind.iter().map(|(from, to)| to - from).sum::<usize>()
     }
 
     /// One past the last byte that is held, as an absolute offset.
     pub fn end(&self) -> u64 {
-        self.start.saturating_add(self.filled.last().map_or(0, |s| s.1) as u64)
-    }
-
-    fn contiguous(&self) -> usize {
-        match self.filled.first() {
-            Some(&(0, end)) => end,
-            _ => 0,
-        }
+        self.start.saturating_add(self.behind.last().map_or(self.ready, |s| s.1) as u64)
     }
 
     /// Puts `bytes` at the absolute `offset`. What lies before [`Self::start`] was consumed and is passed over.
     pub fn insert(&mut self, offset: u64, bytes: &[u8]) -> Inserted {
         let mut done = Inserted::default();
         let skip = self.start.saturating_sub(offset);
-        done.conflict = self.contradicts_history(skip, bytes);
+        done.conflict = skip > 0 && self.contradicts_history(skip, bytes);
         let bytes = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)).unwrap_or(&[]);
         if bytes.is_empty() {
             return done;
         }
-        let Some(from) = usize::try_from(offset.saturating_sub(self.start)).ok().filter(|from| *from < self.bytes_max) else {
+        let bytes_max = self.bytes_max as usize;
+        let Some(from) = usize::try_from(offset.saturating_sub(self.start)).ok().filter(|from| *from < bytes_max) else {
             done.beyond = true;
             return done;
         };
-        let room = self.bytes_max - from;
+        let room = bytes_max - from;
         done.beyond = bytes.len() > room;
         let bytes = bytes.get(..room).unwrap_or(bytes);
-        let span = (from, from + bytes.len());
+        if from <= self.ready && self.behind.is_empty() {
+            done.conflict |= self.extend(from, bytes);
+        } else {
+            self.place((from, from + bytes.len()), bytes, &mut done);
+        }
+        done
+    }
 
-        let first = self.filled.partition_point(|s| s.1 < span.0);
-        let last = self.filled.partition_point(|s| s.0 <= span.1);
-        if first == last && self.filled.len() >= self.ranges_max {
+    /// Puts bytes at the end of what is there, which they touch or overlap; says whether an overlapped part differs.
+    fn extend(&mut self, from: usize, bytes: &[u8]) -> bool {
+        let (again, new) = bytes.split_at(bytes.len().min(self.ready - from));
+        let held = self.readable().get(from..from + again.len());
+        let conflict = held != Some(again);
+        if !new.is_empty() {
+            self.drop_history(self.history_max);
+            self.window.extend_from_slice(new);
+            self.ready += new.len();
+        }
+        conflict
+    }
+
+    /// Puts bytes behind a gap, or into one.
+    fn place(&mut self, span: Span, bytes: &[u8], done: &mut Inserted) {
+        let touches = span.0 <= self.ready;
+        let first = self.behind.partition_point(|s| s.1 < span.0);
+        let last = self.behind.partition_point(|s| s.0 <= span.1);
+        let alone = first == last && !(touches && self.ready > 0);
+        if alone && self.behind.len() + usize::from(self.ready > 0) >= self.ranges_max as usize {
             done.scattered = true;
-            return done;
+            return;
         }
         self.grow(span.1);
         done.conflict |= self.write(first, last, span, bytes);
-        let merged = self.filled.get(first..last).unwrap_or(&[]).iter().fold(span, |m, s| (m.0.min(s.0), m.1.max(s.1)));
-        self.filled.splice(first..last, [merged]);
-        done
+        let merged = self.behind.get(first..last).unwrap_or(&[]).iter().fold(span, |m, s| (m.0.min(s.0), m.1.max(s.1)));
+        if touches {
+            self.ready = self.ready.max(merged.1);
+            self.behind.drain(first..last);
+        } else {
+            self.behind.splice(first..last, [merged]);
+        }
     }
 
     /// Whether bytes that begin `back` before the start differ from what was consumed there, as far as that is still known.
@@ -146,11 +178,12 @@ impl Assembler {
         old.iter().zip(bytes.get(unknown..).unwrap_or(&[])).any(|(a, b)| a != b)
     }
 
-    /// Writes those parts of `bytes` that no span in `first..last` covers; says whether a covered part differs.
+    /// Writes those parts of `bytes` that are not there, neither at the begin nor in a span in `first..last`; says whether one that is
+    /// there differs.
     fn write(&mut self, first: usize, last: usize, span: Span, bytes: &[u8]) -> bool {
         let mut conflict = false;
         let mut at = span.0;
-        for &(from, to) in self.filled.get(first..last).unwrap_or(&[]) {
+        for (from, to) in std::iter::once((0, self.ready)).chain(self.behind.get(first..last).unwrap_or(&[]).iter().copied()) {
             let (old_from, old_to) = (from.clamp(at, span.1), to.clamp(at, span.1));
             copy(&mut self.window, self.head, (at, old_from), span.0, bytes);
             let held = self.window.get(self.head + old_from..self.head + old_to);
@@ -172,17 +205,17 @@ impl Assembler {
 
     /// Takes `count` bytes off the front; more than are readable skips a gap and drops what lies before the new start.
     pub fn consume(&mut self, count: usize) {
-        let seen = count <= self.contiguous();
+        let seen = count <= self.ready;
         self.start = self.start.saturating_add(count as u64);
-        self.filled.retain_mut(|span| {
-            *span = (span.0.saturating_sub(count), span.1.saturating_sub(count));
-            span.1 > 0
-        });
+        self.ready = self.ready.saturating_sub(count);
+        if !self.behind.is_empty() {
+            self.draw_near(count);
+        }
         self.head = (self.head + count).min(self.window.len());
         // What was never seen is no history.
         if !seen {
             self.drop_history(0);
-        } else if self.filled.is_empty() {
+        } else if self.is_empty() {
             self.window.truncate(self.head);
             self.drop_history(self.history_max);
             if self.window.capacity() > 4 * self.history_max {
@@ -191,16 +224,33 @@ impl Assembler {
         }
     }
 
+    /// What lies behind a gap comes nearer; what the start reaches can be read.
+    fn draw_near(&mut self, count: usize) {
+        self.behind.retain_mut(|span| {
+            *span = (span.0.saturating_sub(count), span.1.saturating_sub(count));
+            span.1 > 0
+        });
+        if let Some(&(0, end)) = self.behind.first() {
+            self.ready = end;
+            self.behind.remove(0);
+        }
+    }
+
     /// Moves the start to the first byte that is there; the number of bytes that were missing.
     pub fn skip_gap(&mut self) -> usize {
-        match self.filled.first() {
-            Some(&(from, _)) if from > 0 => {
+        match self.behind.first() {
+            Some(&(from, _)) if self.ready == 0 => {
                 self.consume(from);
                 from
             }
             _ => 0,
         }
     }
+}
+
+/// A bound in the width in which it is kept.
+const fn bound(count: usize) -> u32 {
+    if count < u32::MAX as usize { count as u32 } else { u32::MAX }
 }
 
 /// Copies the part `span` of `bytes` (which begins at `base`) into the window.
@@ -237,6 +287,10 @@ mod tests {
         assert!(a.insert(2, b"c").scattered);
         assert_eq!(a.skip_gap(), 5);
         assert_eq!(a.readable(), b"m");
+        let mut behind = Assembler::new(0, 10, 2).with_history(5);
+        behind.insert(0, b"abcdef");
+        behind.consume(2);
+        assert_eq!((behind.clone().into_readable(3), behind.into_readable(5)), (Some(b"cde".to_vec()), None));
         a.consume(100);
         assert!(a.is_empty());
         assert_eq!((a.start(), a.held()), (105, 0));
@@ -293,18 +347,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_the_naive_model(steps in proptest::collection::vec((0usize..300, proptest::collection::vec(0u8..3, 0..40), 0usize..20), 1..60)) {
+        fn agrees_with_the_naive_model(
+            steps in proptest::collection::vec((0usize..300, proptest::collection::vec(0u8..3, 0..40), 0usize..20, any::<bool>()), 1..60),
+        ) {
             let mut real = Assembler::new(0, 4096, 512);
             let mut naive = Naive { start: 0, bytes: vec![None; 4096] };
-            for (offset, bytes, eat) in steps {
+            for (offset, bytes, eat, beyond) in steps {
                 let done = real.insert(offset as u64, &bytes);
                 prop_assert_eq!(done.conflict, naive.insert(offset, &bytes));
                 prop_assert!(!done.beyond && !done.scattered);
                 prop_assert_eq!(real.readable(), &naive.readable()[..]);
-                let eat = eat.min(real.readable().len());
+                // What is not there is skipped as well.
+                let eat = if beyond { eat } else { eat.min(real.readable().len()) };
                 real.consume(eat);
                 naive.start += eat;
+                let left = &naive.bytes[naive.start..];
                 prop_assert_eq!(real.readable(), &naive.readable()[..]);
+                prop_assert_eq!((real.start(), real.filled()), (naive.start as u64, left.iter().flatten().count()));
+                prop_assert_eq!(real.end(), (naive.start + left.iter().rposition(Option::is_some).map_or(0, |last| last + 1)) as u64);
+                prop_assert_eq!((real.is_empty(), real.has_gap()), (real.filled() == 0, real.filled() > real.readable().len()));
             }
         }
     }

@@ -6,10 +6,10 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use crate::limits::DECODE_DEPTH_MAX;
 
+use super::Layer;
 use super::bytes::{be16, be32, skip, u8};
 use super::counts::Malformed;
 use super::packet::{Body, Fragment, Ip, Payload};
-use super::{Gathered, Layer};
 
 /// The payload of an IP packet and what its header said.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,12 @@ pub(super) struct Carried<'a> {
 impl<'a> Carried<'a> {
     /// The end of peeling: this packet with this payload.
     pub(super) fn done(&self, payload: Payload<'a>) -> Layer<'a> {
-        Layer::Done(Body::Ip(Ip { src: self.src, dst: self.dst, ttl: self.ttl, payload }))
+        Layer::Done(self.body(payload))
+    }
+
+    /// This packet with this payload.
+    pub(super) fn body(&self, payload: Payload<'a>) -> Body<'a> {
+        Body::Ip(Ip { src: self.src, dst: self.dst, ttl: self.ttl, payload })
     }
 
     /// The payload as a fragment, where it is one.
@@ -37,10 +42,11 @@ impl<'a> Carried<'a> {
 }
 
 /// An IP header of either version.
-pub(super) fn header<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Result<Layer<'a>, Malformed> {
+#[inline]
+pub(super) fn header(bytes: &[u8]) -> Result<Carried<'_>, Malformed> {
     match bytes.first().map(|b| b >> 4) {
-        Some(4) => v4(bytes).map(Layer::Protocol).ok_or(Malformed::Ipv4),
-        Some(6) => v6(bytes, gathered).ok_or(Malformed::Ipv6),
+        Some(4) => v4(bytes).ok_or(Malformed::Ipv4),
+        Some(6) => v6(bytes).ok_or(Malformed::Ipv6),
         _ => Err(Malformed::Ipv4),
     }
 }
@@ -72,7 +78,8 @@ pub(super) fn v4(bytes: &[u8]) -> Option<Carried<'_>> {
 }
 
 /// IPv6 (RFC 8200 section 3) with its extension headers.
-fn v6<'a>(bytes: &'a [u8], _gathered: &mut Gathered) -> Option<Layer<'a>> {
+#[inline]
+fn v6(bytes: &[u8]) -> Option<Carried<'_>> {
     let header = Ipv6HeaderSlice::from_slice(bytes).ok()?;
     let rest = skip(bytes, 40)?;
     let length = usize::from(header.payload_length());
@@ -86,7 +93,7 @@ fn v6<'a>(bytes: &'a [u8], _gathered: &mut Gathered) -> Option<Layer<'a>> {
         bytes: payload,
         fragment: None,
     };
-    extensions(carried).map(Layer::Protocol)
+    extensions(carried)
 }
 
 /// Walks extension headers (RFC 8200 section 4, RFC 4302 for AH) until something that carries data.

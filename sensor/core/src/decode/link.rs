@@ -98,6 +98,30 @@ pub(super) fn ethernet<'a>(bytes: &'a [u8], gathered: &mut Gathered) -> Option<L
     Some(Layer::Llc(rest.get(..length).unwrap_or(rest)))
 }
 
+/// From an Ethernet header through VLAN tags to an IP header, where nothing else lies between; `left` are the steps that this may take
+/// behind the first one.
+#[inline]
+pub(super) fn to_ip<'a>(bytes: &'a [u8], gathered: &mut Gathered, left: &mut usize) -> Option<&'a [u8]> {
+    let (dst, rest) = mac(bytes)?;
+    let (src, rest) = mac(rest)?;
+    let (mut ether_type, tags) = be16(rest)?;
+    let (mut rest, mut count) = (tags, 0);
+    while matches!(ether_type, ET_VLAN | ET_QINQ | ET_QINQ_OLD | ET_QINQ_OLDER) && count < *left {
+        (ether_type, rest) = be16(skip(rest, 2)?)?;
+        count += 1;
+    }
+    if !matches!(ether_type, ET_IPV4 | ET_IPV6) {
+        return None;
+    }
+    *left = left.checked_sub(count + 1)?;
+    gathered.macs = Some(MacPair { src, dst: Some(dst) });
+    for tag in tags.as_chunks::<4>().0.iter().take(count) {
+        let [high, low, ..] = *tag;
+        gathered.hop(Hop::Vlan(u16::from_be_bytes([high, low]) & 0x0fff));
+    }
+    Some(rest)
+}
+
 /// What follows an EtherType.
 pub(super) fn ether<'a>(ether_type: u16, bytes: &'a [u8], gathered: &mut Gathered) -> Option<Layer<'a>> {
     Some(match ether_type {

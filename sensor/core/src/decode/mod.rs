@@ -80,13 +80,18 @@ fn is_cut(frame: &Frame<'_>) -> bool {
 
 /// Decodes a frame. `None` when it is malformed before anything useful; what was wrong is in `counts`.
 pub fn decode<'a>(frame: &Frame<'a>, counts: &mut DecodeCounts) -> Option<Packet<'a>> {
+    decode_by::<true>(frame, counts)
+}
+
+/// With or without short ways through layers that often follow each other: a test holds one to the other.
+fn decode_by<'a, const SHORT: bool>(frame: &Frame<'a>, counts: &mut DecodeCounts) -> Option<Packet<'a>> {
     let cut = is_cut(frame);
     let mut gathered = Gathered { macs: None, path: Path::default(), cut };
     if let Some(id) = frame.vlan {
         gathered.hop(Hop::Vlan(id & 0x0fff));
     }
     let first = link::first(frame.link_type, frame.bytes, &mut gathered).or_else(|| counts.malformed_none(Malformed::Link))?;
-    let body = peel(first, &mut gathered, counts)?;
+    let body = peel::<SHORT>(first, &mut gathered, counts)?;
     Some(Packet {
         ts: frame.ts,
         interface: frame.interface,
@@ -109,33 +114,60 @@ pub fn decode_reassembled<'a>(
 ) -> Option<Packet<'a>> {
     let mut gathered = Gathered { macs: outer.macs, path: outer.path, cut: false };
     let carried = ip::Carried { src, dst, ttl: 0, protocol, bytes, fragment: None };
-    let body = peel(Layer::Protocol(carried), &mut gathered, counts)?;
+    let body = peel::<true>(Layer::Protocol(carried), &mut gathered, counts)?;
     let wire_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     Some(Packet { ts: outer.ts, interface: outer.interface, wire_len, truncated: false, macs: gathered.macs, path: gathered.path, body })
 }
 
-fn peel<'a>(first: Layer<'a>, gathered: &mut Gathered, counts: &mut DecodeCounts) -> Option<Body<'a>> {
+/// One layer after the other. What is common goes through several of them at once, and counts them: a layer is much to hand on.
+fn peel<'a, const SHORT: bool>(first: Layer<'a>, gathered: &mut Gathered, counts: &mut DecodeCounts) -> Option<Body<'a>> {
     let mut layer = first;
-    for _ in 0..DECODE_DEPTH_MAX {
-        layer = match layer {
-            Layer::Ethernet(bytes) => link::ethernet(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?,
-            Layer::Ether(ether_type, bytes) => {
-                link::ether(ether_type, bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?
+    let mut left = DECODE_DEPTH_MAX;
+    while left > 0 {
+        left -= 1;
+        if SHORT
+            && let Layer::Ethernet(bytes) = layer
+            && let Some(bytes) = link::to_ip(bytes, gathered, &mut left)
+        {
+            layer = Layer::Ip(bytes);
+        } else if SHORT
+            && let Layer::Ip(bytes) = layer
+            && let Ok(carried) = ip::header(bytes)
+        {
+            // The payload and the end are two more steps.
+            if left >= 2
+                && let Some(payload) = tunnel::plain(&carried, gathered.cut)
+            {
+                return Some(carried.body(payload));
             }
-            Layer::Llc(bytes) => link::llc(bytes).or_else(|| counts.malformed_none(Malformed::Link))?,
-            Layer::Ppp(protocol, bytes) => link::ppp(protocol, bytes, gathered),
-            Layer::Mpls(bytes) => link::mpls(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link))?,
-            Layer::Ip(bytes) => match ip::header(bytes, gathered) {
-                Ok(layer) => layer,
-                Err(kind) => return counts.malformed_none(kind),
-            },
-            Layer::Protocol(carried) => match tunnel::protocol(&carried, gathered) {
-                Ok(layer) => layer,
-                Err(kind) => return counts.malformed_none(kind),
-            },
-            Layer::Done(body) => return Some(body),
-        };
+            layer = Layer::Protocol(carried);
+        } else if let Layer::Done(body) = layer {
+            return Some(body);
+        } else {
+            layer = step(&layer, gathered, counts)?;
+        }
     }
     counts.count_too_deep();
     None
+}
+
+/// Peels one layer. Not inlined: the compiler would hold every part of every layer at once.
+#[inline(never)]
+fn step<'a>(layer: &Layer<'a>, gathered: &mut Gathered, counts: &mut DecodeCounts) -> Option<Layer<'a>> {
+    match *layer {
+        Layer::Ethernet(bytes) => link::ethernet(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link)),
+        Layer::Ether(ether_type, bytes) => link::ether(ether_type, bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link)),
+        Layer::Llc(bytes) => link::llc(bytes).or_else(|| counts.malformed_none(Malformed::Link)),
+        Layer::Ppp(protocol, bytes) => Some(link::ppp(protocol, bytes, gathered)),
+        Layer::Mpls(bytes) => link::mpls(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link)),
+        Layer::Ip(bytes) => match ip::header(bytes) {
+            Ok(carried) => Some(Layer::Protocol(carried)),
+            Err(kind) => counts.malformed_none(kind),
+        },
+        Layer::Protocol(ref carried) => match tunnel::protocol(carried, gathered) {
+            Ok(layer) => Some(layer),
+            Err(kind) => counts.malformed_none(kind),
+        },
+        Layer::Done(body) => Some(Layer::Done(body)),
+    }
 }

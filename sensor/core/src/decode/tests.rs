@@ -321,3 +321,59 @@ fn the_short_way_says_what_the_long_way_says() {
     }
     assert!(short_ways > 20_000, "{short_ways}");
 }
+
+/// Short ways through several layers say what one layer after the other says, and count the same steps.
+#[test]
+fn short_ways_through_layers_change_nothing() {
+    let mut state = 11u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    let (mut whole, mut deep) = (0, 0);
+    for _ in 0..100_000 {
+        let data: Vec<u8> = (0..random() % 40).map(|_| random() as u8).collect();
+        let port = [443u16, 53, 4789, 6081, 4500][random() % 5];
+        let mut bytes = match random() % 6 {
+            0 => ipv4(6, &TCP),
+            1 => ipv6(6, &TCP),
+            2 => ipv6(17, &udp(port, &data)),
+            3 => ipv4(17, &udp(port, &data)),
+            4 => ipv6([58, 44, 0, 59][random() % 4], &data),
+            _ => ipv4([47, 4, 41, 1][random() % 4], &data),
+        };
+        let mut ether_type = if bytes[0] >> 4 == 4 { 0x0800u16 } else { 0x86dd };
+        // Up to more layers than are peeled.
+        for _ in 0..[0, 1, 3, 20, 26][random() % 5] {
+            match random() % 8 {
+                0 => {
+                    bytes = ipv6(41, &bytes);
+                    ether_type = 0x86dd;
+                }
+                1 => {
+                    let vxlan = [&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(ether_type, &bytes)].concat();
+                    bytes = ipv4(17, &udp(4789, &vxlan));
+                    ether_type = 0x0800;
+                }
+                _ => {
+                    bytes = [&[random() as u8, random() as u8][..], &ether_type.to_be_bytes(), &bytes].concat();
+                    ether_type = [0x8100, 0x88a8, 0x9100, 0x9200, 0x8100][random() % 5];
+                }
+            }
+        }
+        let mut bytes = ethernet(ether_type, &bytes);
+        if random() % 3 == 0 {
+            let at = 12 + random() % (bytes.len() - 12);
+            bytes[at] = random() as u8;
+        }
+        let wire_len = bytes.len() as u32;
+        bytes.truncate(bytes.len().saturating_sub(if random() % 4 == 0 { random() % 40 } else { 0 }));
+        let frame = Frame { ts: Timestamp::ZERO, link_type: 1, interface: 0, bytes: &bytes, wire_len, vlan: None };
+        let (mut counts, mut others) = (DecodeCounts::default(), DecodeCounts::default());
+        let (short, long) = (decode_by::<true>(&frame, &mut counts), decode_by::<false>(&frame, &mut others));
+        assert_eq!((format!("{short:?}"), counts), (format!("{long:?}"), others), "{bytes:x?}");
+        whole += usize::from(short.is_some());
+        deep += counts.too_deep();
+    }
+    assert!(whole > 40_000 && deep > 1_000, "{whole} {deep}");
+}

@@ -48,6 +48,20 @@ pub(super) fn protocol<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Re
     }
 }
 
+/// What [`protocol`] makes of a payload that is no tunnel and has nothing wrong, for the common ones.
+#[inline]
+pub(super) fn plain<'a>(carried: &Carried<'a>, cut: bool) -> Option<Payload<'a>> {
+    if carried.fragment.is_some() {
+        return None;
+    }
+    match carried.protocol {
+        P_TCP => tcp(carried.bytes, cut).map(Payload::Tcp),
+        P_UDP => udp_header(carried.bytes).filter(|udp| !may_be_over_udp(udp.sport, udp.dport, udp.payload)).map(Payload::Udp),
+        P_ICMP6 => Some(Payload::Icmp6(carried.bytes)),
+        _ => None,
+    }
+}
+
 /// TCP (RFC 9293 section 3.1).
 #[inline]
 pub(super) fn tcp(bytes: &[u8], cut: bool) -> Option<Tcp<'_>> {

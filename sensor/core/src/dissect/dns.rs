@@ -167,7 +167,7 @@ impl Dns {
 }
 
 /// Names of a list, such as DHCP's search list: names in wire form one after the other, compressed within it, at most 32.
-pub(super) fn rooted_names(list: &[u8]) -> impl Iterator<Item = Name> {
+pub(super) fn rooted_names(list: &[u8]) -> impl Iterator<Item = Name<'_>> {
     let mut at = 0;
     let next = move || {
         let (name, behind) = Name::read(list, at)?;
@@ -185,11 +185,9 @@ fn emit(input: &Input<'_>, bytes: &[u8], sink: &mut dyn Sink) -> bool {
         sink.limit(Limit::DnsRecords);
     }
     let record = |question, first| DnsRecord { message: &message, question, first, service, src: input.src.addr, src_mac: input.src_mac };
-    if message.questions.is_empty() {
-        sink.emit(&record(None, true));
-    }
-    for (i, question) in message.questions.iter().enumerate() {
-        sink.emit(&record(Some(question), i == 0));
+    sink.emit(&record(message.first, true));
+    for question in message.more_questions() {
+        sink.emit(&record(Some(question), false));
     }
     true
 }
@@ -222,7 +220,7 @@ impl Service {
 
 struct DnsRecord<'a> {
     message: &'a Message<'a>,
-    question: Option<&'a Question>,
+    question: Option<Question<'a>>,
     /// The first of its message: what belongs to the message is shown with it only.
     first: bool,
     service: Service,
@@ -245,8 +243,8 @@ impl Record for DnsRecord<'_> {
 
     fn visit(&self, detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
         let response = self.message.header.is_response();
-        if let Some(question) = self.question {
-            see(&QNAME, Value::Text(&question.name.text()));
+        if let Some(question) = &self.question {
+            question.name.with_text(|text| see(&QNAME, Value::Text(text)));
             if let Some(qtype) = question.qtype {
                 see(&TYPE, Value::Text(type_name(qtype).as_bytes()));
             }
@@ -266,7 +264,7 @@ impl Record for DnsRecord<'_> {
     }
 
     fn answers(&self, see: &mut dyn FnMut(Answer<'_>)) {
-        if let Some(question) = self.question {
+        if let Some(question) = &self.question {
             answers::answers(self.message, question, see);
         }
     }
@@ -282,9 +280,8 @@ impl Record for DnsRecord<'_> {
         for record in hosts() {
             let Some(addr) = answers::address(self.message, &record).filter(|a| answers::is_host(*a)) else { continue };
             let source = if self.service == Service::Mdns { BindingSource::Mdns } else { BindingSource::Llmnr };
-            let name = record.name.text();
             let mac = self.src_mac.filter(|_| own.is_some_and(|own| own.same(&record.name)));
-            see(Binding { addr: Some(addr), name: Some(&name), mac, ..Binding::new(source) });
+            record.name.with_text(|name| see(Binding { addr: Some(addr), name: Some(name), mac, ..Binding::new(source) }));
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::dissect::{Carrier, DissectorDef, Input, Probe, legacy, newgetdns};
 use crate::field::{Family, Field, FieldKind, Value};
 use crate::record::{Detail, Record, Role};
 
-use head::{METHOD_BYTES_MAX, is_method, is_method_byte};
+use head::{METHOD_BYTES_MAX, VERSION, is_method, is_method_byte};
 
 /// `http.host`: the name of the server.
 pub static HOST: Field = Field {
@@ -125,15 +125,13 @@ const METHODS: [&[u8]; 22] = [
     b"M-SEARCH",
 ];
 
-const VERSION: &[u8] = b"HTTP/1.";
-
 /// The longest first line with a method that is not in [`METHODS`] for which other dissectors wait, in bytes.
 const STRANGE_LINE_BYTES_MAX: usize = 512;
 
 fn probe(input: &Input<'_>) -> Probe {
     let bytes = input.bytes;
     if input.carrier == Carrier::Udp {
-        return if head::parse(bytes).is_some() { Probe::Match } else { Probe::No };
+        return if head::begins(bytes) { Probe::Match } else { Probe::No };
     }
     if bytes.get(..VERSION.len().min(bytes.len())) == VERSION.get(..bytes.len().min(VERSION.len())) {
         return if bytes.len() >= VERSION.len() { Probe::Match } else { Probe::More };

@@ -65,14 +65,15 @@ impl Fragments {
             return None;
         }
         self.quiet_since = self.quiet_since.min(now);
-        if self.partial.peek(&key).is_none() {
+        // Most fragments follow others of their datagram, which is touched in one step.
+        if self.partial.touch(&key, now).is_none() {
             let fresh = Partial { window: Assembler::new(0, DATAGRAM_MAX, RANGES_MAX), protocol: None, length: None, refused: false };
             if let Some((_, old)) = self.partial.insert(key, fresh, now) {
                 self.crowded_out += 1;
                 self.give_up(&old);
             }
         }
-        let partial = self.partial.touch(&key, now)?;
+        let partial = self.partial.latest_mut()?;
         let before = partial.window.held();
         partial.take(fragment, end);
         let complete = partial.complete();
@@ -81,7 +82,7 @@ impl Fragments {
             let done = self.partial.remove(&key)?;
             self.held = self.held.saturating_sub(done.window.held());
             let length = usize::try_from(done.length?).ok()?;
-            return Some((protocol, done.window.readable().get(..length)?.to_vec()));
+            return Some((protocol, done.window.into_readable(length)?));
         }
         while self.held > FRAGMENTS_BYTES_MAX {
             let (_, old) = self.partial.pop_oldest()?;

@@ -21,7 +21,7 @@ const CLASS_IN: u16 = 1;
 
 /// Shows every address in the answer section that belongs to `question`: of its own name or of one that its CNAMEs (in any order)
 /// lead to, always under the name that was asked for. Records of other sections are glue and teach nothing.
-pub fn answers(message: &Message<'_>, question: &Question, see: &mut dyn FnMut(Answer<'_>)) {
+pub fn answers(message: &Message<'_>, question: &Question<'_>, see: &mut dyn FnMut(Answer<'_>)) {
     if !message.header.is_response() || message.header.opcode() != 0 || message.header.rcode() != 0 {
         return;
     }
@@ -47,7 +47,7 @@ pub fn answers(message: &Message<'_>, question: &Question, see: &mut dyn FnMut(A
 }
 
 /// The address in an A or AAAA record.
-pub fn address(message: &Message<'_>, record: &Resource) -> Option<IpAddr> {
+pub fn address(message: &Message<'_>, record: &Resource<'_>) -> Option<IpAddr> {
     let data = message.data(record);
     match (record.rtype, data.len()) {
         (rtype::A, 4) => ipv4_at(data, 0).map(IpAddr::V4),
@@ -62,12 +62,12 @@ pub fn is_host(addr: IpAddr) -> bool {
     !(addr.is_unspecified() || addr.is_loopback() || addr.is_multicast() || broadcast)
 }
 
-fn answer_section(message: &Message<'_>) -> Vec<Resource> {
+fn answer_section<'a>(message: &Message<'a>) -> Vec<Resource<'a>> {
     message.records().take_while(|r| r.section == Section::Answer).filter(|r| r.class & 0x7fff == CLASS_IN).collect()
 }
 
 /// The name asked for and what CNAMEs and alias-mode service records (RFC 9460 section 2.4.2) make of it.
-fn chain(message: &Message<'_>, records: &[Resource], question: &Question) -> Vec<Name> {
+fn chain<'a>(message: &Message<'a>, records: &[Resource<'a>], question: &Question<'a>) -> Vec<Name<'a>> {
     let mut chain = vec![question.name];
     let mut next = 0;
     while let Some(name) = chain.get(next).copied() {
@@ -81,7 +81,7 @@ fn chain(message: &Message<'_>, records: &[Resource], question: &Question) -> Ve
     chain
 }
 
-fn alias(message: &Message<'_>, record: &Resource) -> Option<Name> {
+fn alias<'a>(message: &Message<'a>, record: &Resource<'_>) -> Option<Name<'a>> {
     match record.rtype {
         rtype::CNAME => Name::read(message.bytes, record.data_at).map(|(name, _)| name),
         rtype::HTTPS | rtype::SVCB => {
@@ -94,13 +94,13 @@ fn alias(message: &Message<'_>, record: &Resource) -> Option<Name> {
 
 /// An SVCB or HTTPS record (RFC 9460 section 2.2).
 pub struct Service<'a> {
-    target: Name,
+    target: Name<'a>,
     params: &'a [u8],
 }
 
 impl<'a> Service<'a> {
     /// Reads priority, target and parameters; `None` when they do not fill the record exactly.
-    pub fn parse(message: &Message<'a>, record: &Resource) -> Option<Service<'a>> {
+    pub fn parse(message: &Message<'a>, record: &Resource<'_>) -> Option<Service<'a>> {
         let data = message.data(record);
         u16_at(data, 0)?;
         let (target, at) = Name::read(data, 2)?;

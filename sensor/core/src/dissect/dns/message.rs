@@ -144,9 +144,9 @@ impl Header {
 
 /// One entry of the question section.
 #[derive(Clone, Copy, Debug)]
-pub struct Question {
+pub struct Question<'a> {
     /// What is asked about.
-    pub name: Name,
+    pub name: Name<'a>,
     /// The record type asked for; `None` when the message is cut behind the name.
     pub qtype: Option<u16>,
     /// The class; with mDNS the top bit asks for a unicast answer.
@@ -166,11 +166,11 @@ pub enum Section {
 
 /// A resource record.
 #[derive(Clone, Copy, Debug)]
-pub struct Resource {
+pub struct Resource<'a> {
     /// The section that it stands in.
     pub section: Section,
     /// Its owner.
-    pub name: Name,
+    pub name: Name<'a>,
     /// Its type.
     pub rtype: u16,
     /// Its class; with OPT a size, with mDNS the top bit is the cache-flush bit.
@@ -190,8 +190,11 @@ pub struct Message<'a> {
     pub bytes: &'a [u8],
     /// Its header.
     pub header: Header,
-    /// Its questions, at most [`DNS_RECORDS_MAX`].
-    pub questions: Vec<Question>,
+    /// Its first question: nearly every message has one and no other.
+    pub first: Option<Question<'a>>,
+    /// Questions that were read, at most [`DNS_RECORDS_MAX`].
+    asked: usize,
+    second_at: Option<usize>,
     records_at: Option<usize>,
 }
 
@@ -199,21 +202,36 @@ impl<'a> Message<'a> {
     /// Reads header and questions; `None` without a header, or without the first question that the header claims.
     pub fn parse(bytes: &'a [u8]) -> Option<Message<'a>> {
         let header = Header::parse(bytes)?;
-        let mut message = Message { bytes, header, questions: Vec::new(), records_at: None };
+        let mut message = Message { bytes, header, first: None, asked: 0, second_at: None, records_at: None };
         let mut at = Some(HEADER_LEN);
-        for _ in 0..usize::from(header.questions()).min(DNS_RECORDS_MAX) {
+        let claimed = usize::from(header.questions());
+        for _ in 0..claimed.min(DNS_RECORDS_MAX) {
             let Some((question, next)) = at.and_then(|at| read_question(bytes, at)) else { break };
-            message.questions.push(question);
+            if message.first.is_none() {
+                (message.first, message.second_at) = (Some(question), next);
+            }
+            message.asked += 1;
             at = next;
         }
-        if message.questions.len() == usize::from(header.questions()) {
+        if message.asked == claimed {
             message.records_at = at;
         }
-        (header.questions() == 0 || !message.questions.is_empty()).then_some(message)
+        (claimed == 0 || message.first.is_some()).then_some(message)
+    }
+
+    /// Its questions behind the first one.
+    pub fn more_questions(&self) -> impl Iterator<Item = Question<'a>> + use<'a> {
+        let (bytes, mut at) = (self.bytes, self.second_at);
+        let next = move || {
+            let (question, behind) = read_question(bytes, at?)?;
+            at = behind;
+            Some(question)
+        };
+        std::iter::from_fn(next).take(self.asked.saturating_sub(1))
     }
 
     /// Its resource records, section by section, at most [`DNS_RECORDS_MAX`], as far as they are well formed.
-    pub fn records(&self) -> Records<'_> {
+    pub fn records(&self) -> Records<'a> {
         let [_, answers, authorities, additionals] = self.header.counts;
         let left = [answers, authorities, additionals].map(usize::from);
         Records { bytes: self.bytes, at: self.records_at, left, budget: DNS_RECORDS_MAX }
@@ -222,7 +240,7 @@ impl<'a> Message<'a> {
     /// Whether it claims more questions or records than are read.
     pub fn over_limit(&self) -> bool {
         let [questions, records @ ..] = self.header.counts.map(usize::from);
-        questions > DNS_RECORDS_MAX && self.questions.len() == DNS_RECORDS_MAX || {
+        questions > DNS_RECORDS_MAX && self.asked == DNS_RECORDS_MAX || {
             records.iter().sum::<usize>() > DNS_RECORDS_MAX && self.records().count() == DNS_RECORDS_MAX
         }
     }
@@ -237,25 +255,27 @@ impl<'a> Message<'a> {
 
     /// The whole response code: with EDNS eight more bits stand in the TTL of the OPT record (RFC 6891 section 6.1.3).
     pub fn rcode(&self) -> u16 {
-        let opt = self.records().find(|r| r.rtype == rtype::OPT && r.section == Section::Additional);
-        let [high, ..] = opt.map_or(0, |r| r.ttl).to_be_bytes();
+        let [.., additionals] = self.header.counts;
+        // Without a section for it there is none: the answers need not be walked.
+        let opt = (additionals > 0).then(|| self.records().find(|r| r.rtype == rtype::OPT && r.section == Section::Additional));
+        let [high, ..] = opt.flatten().map_or(0, |r| r.ttl).to_be_bytes();
         self.header.rcode() | u16::from(high) << 4
     }
 
     /// The data of a record.
-    pub fn data(&self, record: &Resource) -> &'a [u8] {
+    pub fn data(&self, record: &Resource<'_>) -> &'a [u8] {
         self.bytes.get(record.data_at..).and_then(|b| b.get(..record.data_len)).unwrap_or(&[])
     }
 }
 
 /// A question and the offset behind it; none when the message is cut behind the name, which counts all the same.
-fn read_question(bytes: &[u8], at: usize) -> Option<(Question, Option<usize>)> {
+fn read_question(bytes: &[u8], at: usize) -> Option<(Question<'_>, Option<usize>)> {
     let (name, at) = Name::read(bytes, at)?;
     let question = Question { name, qtype: u16_at(bytes, at), class: u16_at(bytes, at.checked_add(2)?) };
     Some((question, question.class.and(at.checked_add(4))))
 }
 
-fn read_record(bytes: &[u8], at: usize, section: Section) -> Option<(Resource, usize)> {
+fn read_record(bytes: &[u8], at: usize, section: Section) -> Option<(Resource<'_>, usize)> {
     let (name, at) = Name::read(bytes, at)?;
     let field = |offset: usize| at.checked_add(offset);
     let data_at = field(10)?;
@@ -283,10 +303,10 @@ pub struct Records<'a> {
     budget: usize,
 }
 
-impl Iterator for Records<'_> {
-    type Item = Resource;
+impl<'a> Iterator for Records<'a> {
+    type Item = Resource<'a>;
 
-    fn next(&mut self) -> Option<Resource> {
+    fn next(&mut self) -> Option<Resource<'a>> {
         let at = self.at?;
         self.budget = self.budget.checked_sub(1)?;
         let sections = [Section::Answer, Section::Authority, Section::Additional];

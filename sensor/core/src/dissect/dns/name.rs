@@ -8,68 +8,49 @@ const WIRE_MAX: usize = 254;
 /// Compression pointers that are followed in one name. Each leads further back; real messages use one or two.
 const JUMPS_MAX: usize = 16;
 
-/// A domain name as labels, in the case in which it was sent.
+/// Octets that a text is made in, looked at some at a time.
+const ROOM: usize = 256;
+const PIECE: usize = 32;
+
+/// The longest label.
+const LABEL_MAX: u8 = 63;
+
+/// From here on an octet in a label's place is the first of a pointer.
+const POINTER: u8 = 0xc0;
+
+/// A domain name where it stands in its message, in the case in which it was sent. It was read to its end once, so that its labels are
+/// there and its pointers lead back; nothing of it is copied.
 #[derive(Clone, Copy)]
-pub struct Name {
-    labels: [u8; WIRE_MAX],
+pub struct Name<'a> {
+    message: &'a [u8],
+    at: usize,
+    /// Octets of all labels with their length octets.
     len: u8,
+    /// All of them lie here: no pointer leads from one to the next.
+    straight: bool,
 }
 
-impl Name {
-    /// The root.
-    const ROOT: Name = Name { labels: [0; WIRE_MAX], len: 0 };
-
+impl<'a> Name<'a> {
     /// Reads the name at `at`; with it comes the offset behind it. Pointers may only lead back, before the start of what was read
     /// last (RFC 1035 section 4.1.4: "a prior occurrence"), so that no chain of them can go round.
-    pub fn read(message: &[u8], at: usize) -> Option<(Name, usize)> {
-        let mut name = Name::ROOT;
+    #[inline]
+    pub fn read(message: &'a [u8], at: usize) -> Option<(Name<'a>, usize)> {
+        let (mut len, mut here, mut start) = (0, at, at);
         let mut behind = None;
-        let (mut at, mut start) = (at, at);
         for _ in 0..=JUMPS_MAX {
-            let end = name.read_labels(message, at)?;
-            let len = u8_at(message, end)?;
-            if len == 0 {
+            let end = labels_end(message, here, &mut len)?;
+            if u8_at(message, end)? == 0 {
+                let name = Name { message, at, len: u8::try_from(len).ok()?, straight: behind.is_none() };
                 return Some((name, behind.unwrap_or(end.checked_add(1)?)));
             }
-            let target = usize::from(u16_at(message, end)? & 0x3fff);
+            let target = pointer(message, end)?;
             behind = behind.or(end.checked_add(2));
             if target >= start {
                 return None;
             }
-            (at, start) = (target, target);
+            (here, start) = (target, target);
         }
         None
-    }
-
-    /// Reads plain labels up to a zero or a pointer; the offset of that octet.
-    fn read_labels(&mut self, message: &[u8], mut at: usize) -> Option<usize> {
-        loop {
-            let len = u8_at(message, at)?;
-            match len >> 6 {
-                0 if len == 0 => return Some(at),
-                3 => return Some(at),
-                0 => {
-                    let end = at.checked_add(1)?.checked_add(usize::from(len))?;
-                    self.push(message.get(at..end)?)?;
-                    at = end;
-                }
-                // 01 and 10: extended and unknown label types (RFC 6891 section 5).
-                _ => return None,
-            }
-        }
-    }
-
-    /// Appends a label with its length octet.
-    fn push(&mut self, label: &[u8]) -> Option<()> {
-        let from = usize::from(self.len);
-        let end = from.checked_add(label.len())?;
-        self.labels.get_mut(from..end)?.copy_from_slice(label);
-        self.len = u8::try_from(end).ok()?;
-        Some(())
-    }
-
-    fn wire(&self) -> &[u8] {
-        self.labels.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
     /// Whether it is the root.
@@ -78,27 +59,70 @@ impl Name {
     }
 
     /// The labels, leftmost first.
-    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.wire();
+    #[inline]
+    pub fn labels(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let Name { message, mut at, len, .. } = *self;
+        let mut left = usize::from(len);
         std::iter::from_fn(move || {
-            let (len, tail) = rest.split_first()?;
-            let (label, tail) = tail.split_at_checked(usize::from(*len))?;
-            rest = tail;
+            // The octet behind the last label is not looked at: it may lead to others.
+            left.checked_sub(1)?;
+            let mut octet = u8_at(message, at)?;
+            while octet >= POINTER {
+                at = pointer(message, at).filter(|target| *target < at)?;
+                octet = u8_at(message, at)?;
+            }
+            let label = message.get(at.checked_add(1)?..)?.get(..usize::from(octet))?;
+            at = at.checked_add(1)?.checked_add(label.len())?;
+            left = left.checked_sub(1)?.checked_sub(label.len())?;
             Some(label)
         })
     }
 
-    /// Whether both are the same name; case of ASCII letters does not count (RFC 4343). Length octets are below `A`.
-    pub fn same(&self, other: &Name) -> bool {
-        self.len == other.len && self.wire().eq_ignore_ascii_case(other.wire())
+    /// Whether both are the same name; case of ASCII letters does not count (RFC 4343).
+    pub fn same(&self, other: &Name<'_>) -> bool {
+        let (mut ours, mut theirs) = (self.labels(), other.labels());
+        // Those of the same length have labels of the same lengths, or differ in one.
+        self.len == other.len
+            && std::iter::from_fn(|| Some((ours.next()?, theirs.next()?))).all(|(a, b)| a.len() == b.len() && a.eq_ignore_ascii_case(b))
     }
 
-    /// Presentation form (RFC 1035 section 5.1) without the final dot; the root is `.`. A dot or backslash inside a label has a
-    /// backslash before it, control characters are `\DDD`; octets from 0x80 on (UTF-8 in mDNS and LLMNR) stay as they are.
-    pub fn write_text(&self, out: &mut Vec<u8>) {
-        if self.is_root() {
-            out.push(b'.');
+    /// Shows the presentation form (RFC 1035 section 5.1) without the final dot; the root is `.`. A dot or backslash inside a label has
+    /// a backslash before it, control characters are `\DDD`; octets from 0x80 on (UTF-8 in mDNS and LLMNR) stay as they are.
+    pub fn with_text<T>(&self, see: impl FnOnce(&[u8]) -> T) -> T {
+        match self.plain(&mut [b' '; ROOM]) {
+            Some(text) => see(text),
+            None => see(&self.escaped()),
         }
+    }
+
+    /// The presentation form where no pointer is followed and nothing has to be escaped, as in nearly every name that is asked for.
+    #[inline]
+    fn plain<'r>(&self, room: &'r mut [u8; ROOM]) -> Option<&'r [u8]> {
+        let len = usize::from(self.len);
+        let wire = self.message.get(self.at..)?.get(..len).filter(|_| self.straight)?;
+        room.get_mut(..len)?.copy_from_slice(wire);
+        let (mut at, mut labels) = (0, 0);
+        while let Some(octet) = room.get_mut(at).filter(|_| at < len) {
+            at += usize::from(*octet) + 1;
+            *octet = b'.';
+            labels += 1;
+        }
+        let (mut dots, mut special) = (0, 0);
+        // Without a branch, so that many octets are looked at in one step.
+        for piece in room.as_chunks::<PIECE>().0.iter().take(len.div_ceil(PIECE)) {
+            dots += piece.iter().map(|byte| u8::from(*byte == b'.')).sum::<u8>();
+            special |= piece.iter().map(|b| u8::from(*b < b' ') | u8::from(*b == b'\\') | u8::from(*b == 0x7f)).fold(0, |a, b| a | b);
+        }
+        // A dot more than there are labels stands inside one.
+        room.get(1..len).filter(|_| special == 0 && dots == labels)
+    }
+
+    #[cold]
+    fn escaped(&self) -> Vec<u8> {
+        if self.is_root() {
+            return b".".to_vec();
+        }
+        let mut out = Vec::with_capacity(usize::from(self.len));
         for (i, label) in self.labels().enumerate() {
             if i > 0 {
                 out.push(b'.');
@@ -111,17 +135,40 @@ impl Name {
                 }
             }
         }
+        out
     }
 
     /// Presentation form as bytes of its own.
     pub fn text(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(usize::from(self.len));
-        self.write_text(&mut out);
-        out
+        self.with_text(<[u8]>::to_vec)
     }
 }
 
-impl std::fmt::Debug for Name {
+/// Steps over plain labels up to a zero or a pointer, adding what they take to `len`; the offset of that octet.
+#[inline]
+fn labels_end(message: &[u8], mut at: usize, len: &mut usize) -> Option<usize> {
+    loop {
+        let octet = u8_at(message, at)?;
+        if octet == 0 || octet >= POINTER {
+            return Some(at);
+        }
+        // 01 and 10: extended and unknown label types (RFC 6891 section 5).
+        if octet > LABEL_MAX {
+            return None;
+        }
+        let taken = usize::from(octet).checked_add(1)?;
+        at = at.checked_add(taken)?;
+        *len = len.checked_add(taken).filter(|len| *len <= WIRE_MAX && at <= message.len())?;
+    }
+}
+
+/// Where the pointer at an offset leads.
+#[inline]
+fn pointer(message: &[u8], at: usize) -> Option<usize> {
+    u16_at(message, at).map(|octets| usize::from(octets & 0x3fff))
+}
+
+impl std::fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.text().escape_ascii())
     }
@@ -129,6 +176,8 @@ impl std::fmt::Debug for Name {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(message: &[u8], at: usize) -> Option<String> {
@@ -204,9 +253,71 @@ mod tests {
 
     #[test]
     fn case_does_not_count() {
-        let read = |b: &[u8]| Name::read(b, 0).expect("valid").0;
+        fn read(bytes: &[u8]) -> Name<'_> {
+            Name::read(bytes, 0).expect("valid").0
+        }
         assert!(read(b"\x01A\x01b\x00").same(&read(b"\x01a\x01B\x00")));
         assert!(!read(b"\x01a\x01b\x00").same(&read(b"\x03a.b\x00")));
         assert_eq!(text(b"\x03wEi\x00", 0).as_deref(), Some("wEi"));
+    }
+
+    /// The naive model: labels copied out one by one, and the offset behind the name.
+    fn copied(message: &[u8], at: usize) -> Option<(Vec<Vec<u8>>, usize)> {
+        let (mut labels, mut behind, mut at, mut start) = (Vec::new(), None, at, at);
+        let mut jumps = 0;
+        loop {
+            match usize::from(*message.get(at)?) {
+                0 => return Some((labels, behind.unwrap_or(at + 1))),
+                len @ 1..=63 => {
+                    labels.push(message.get(at + 1..at + 1 + len)?.to_vec());
+                    at += 1 + len;
+                    if labels.iter().map(|l| l.len() + 1).sum::<usize>() > WIRE_MAX {
+                        return None;
+                    }
+                }
+                192.. => {
+                    let target = (usize::from(message[at]) & 0x3f) << 8 | usize::from(*message.get(at + 1)?);
+                    behind = behind.or(Some(at + 2));
+                    jumps += 1;
+                    if target >= start || jumps > JUMPS_MAX {
+                        return None;
+                    }
+                    (at, start) = (target, target);
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn octets() -> impl Strategy<Value = Vec<u8>> {
+        let label = proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'A'), Just(b'.'), Just(0), any::<u8>()], 0..6);
+        let piece = prop_oneof![
+            4 => label.prop_map(|label| [&[label.len() as u8], &label[..]].concat()),
+            3 => (0u8..80).prop_map(|to| vec![POINTER, to]),
+            1 => any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn agrees_with_the_naive_model(message in octets()) {
+            let all: Vec<_> = (0..=message.len()).map(|at| (Name::read(&message, at), copied(&message, at))).collect();
+            for (read, copied) in &all {
+                let labels = read.map(|(name, behind)| (name.labels().map(<[u8]>::to_vec).collect::<Vec<_>>(), behind));
+                prop_assert_eq!(&labels, copied);
+            }
+            let sound: Vec<_> = all.iter().filter_map(|(read, copied)| Some((read.as_ref()?.0, &copied.as_ref()?.0))).collect();
+            for (name, labels) in sound.iter().take(12) {
+                prop_assert_eq!(name.text(), name.escaped());
+                prop_assert_eq!(name.is_root(), labels.is_empty());
+                for (other, theirs) in sound.iter().rev().take(12) {
+                    prop_assert_eq!(name.same(other), labels.concat().eq_ignore_ascii_case(&theirs.concat()) && labels.len() == theirs.len()
+                        && labels.iter().zip(*theirs).all(|(a, b)| a.len() == b.len()));
+                }
+            }
+        }
     }
 }

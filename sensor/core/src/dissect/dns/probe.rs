@@ -1,6 +1,7 @@
 //! Is it DNS? Certain by port where the port says so, by a strict reading of the whole message anywhere else.
 
 use super::message::{HEADER_LEN, Header, Message, Question, is_known_type};
+use super::name::Name;
 use crate::dissect::{Carrier, Input, Probe};
 
 /// Ports on which a readable first question is enough: DNS, multicast DNS, LLMNR.
@@ -84,7 +85,11 @@ fn header_fits(header: &Header) -> bool {
 
 /// On a port of its own: some question can be read, or there is none and records follow.
 fn is_plausible(bytes: &[u8]) -> bool {
-    Message::parse(bytes).is_some_and(|m| !m.questions.is_empty() || m.records().next().is_some() || m.header.counts == [0; 4])
+    match Header::parse(bytes) {
+        Some(header) if header.questions() > 0 => Name::read(bytes, HEADER_LEN).is_some(),
+        Some(header) => header.counts == [0; 4] || Message::parse(bytes).is_some_and(|m| m.records().next().is_some()),
+        None => false,
+    }
 }
 
 /// Anywhere: exactly one question of a known type and class about a name made of host name characters, records to the last octet.
@@ -94,10 +99,10 @@ fn is_strict(bytes: &[u8]) -> bool {
         return false;
     }
     let Some(message) = Message::parse(bytes) else { return false };
-    message.questions.first().is_some_and(is_common) && message.is_exact()
+    message.first.is_some_and(|question| is_common(&question)) && message.is_exact()
 }
 
-fn is_common(question: &Question) -> bool {
+fn is_common(question: &Question<'_>) -> bool {
     let host = |label: &[u8]| label.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*'));
     matches!(question.class, Some(1 | 255))
         && question.qtype.is_some_and(is_known_type)

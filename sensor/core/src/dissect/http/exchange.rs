@@ -1,7 +1,5 @@
 //! One connection: requests and replies in turn, both directions, until it becomes something else.
 
-use std::collections::VecDeque;
-
 use super::Request;
 use super::body::{Chunk, Framing, Piece, Taste};
 use super::head::{self, Head, Start};
@@ -12,9 +10,6 @@ use crate::dissect::{Carrier, Direction, Dissector, Input, Progress};
 use crate::limits::{HTTP_HEAD_MAX, Limit};
 use crate::record::Sink;
 
-/// Requests without a reply that are remembered: pipelining beyond this is not in use.
-const PENDING_MAX: usize = 32;
-
 /// Segments of one direction in which a head is looked for after bytes were lost.
 const RESYNC_SEGMENTS_MAX: u16 = 512;
 
@@ -24,9 +19,10 @@ pub(super) fn start() -> Box<dyn Dissector> {
 }
 
 /// What a request means for its reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Expect {
     /// A reply with a body.
+    #[default]
     Body,
     /// A reply without one (HEAD).
     NoBody,
@@ -34,6 +30,32 @@ enum Expect {
     Tunnel,
     /// Names and addresses.
     NewDns,
+}
+
+/// Requests without a reply that are remembered: pipelining beyond this is not in use.
+const PENDING_MAX: u8 = 32;
+
+/// What replies will be to, the next one first: two bits for each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pending {
+    bits: u64,
+    count: u8,
+}
+
+impl Pending {
+    fn push(&mut self, expect: Expect) {
+        if self.count < PENDING_MAX {
+            self.bits |= (expect as u64) << (2 * self.count);
+            self.count += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<Expect> {
+        self.count = self.count.checked_sub(1)?;
+        let expect = [Expect::Body, Expect::NoBody, Expect::Tunnel, Expect::NewDns].into_iter().find(|e| *e as u64 == self.bits & 3);
+        self.bits >>= 2;
+        expect
+    }
 }
 
 /// Where a direction's reader stands.
@@ -55,7 +77,7 @@ enum State {
 struct Exchange {
     forward: State,
     backward: State,
-    pending: VecDeque<Expect>,
+    pending: Pending,
     /// A request whose body was cut off, to be concluded at the next call.
     cut: Option<Box<Held>>,
     /// A head was read: it is HTTP.
@@ -64,7 +86,7 @@ struct Exchange {
 
 impl Default for Exchange {
     fn default() -> Self {
-        Exchange { forward: State::Head(0), backward: State::Head(0), pending: VecDeque::new(), cut: None, proven: false }
+        Exchange { forward: State::Head(0), backward: State::Head(0), pending: Pending::default(), cut: None, proven: false }
     }
 }
 
@@ -105,7 +127,7 @@ impl Dissector for Exchange {
         if !self.proven {
             return Progress::FlowDone;
         }
-        self.pending.clear();
+        self.pending = Pending::default();
         match std::mem::replace(self.state(direction), State::Lost(0)) {
             State::Body(_, Taste::ShortLink(held)) => self.cut = Some(held),
             State::Closed => {
@@ -189,6 +211,12 @@ impl Exchange {
             }
         }
         let within = rest.get(..HTTP_HEAD_MAX).unwrap_or(rest);
+        // Most heads are here at once.
+        if searched == 0
+            && let Some((parsed, end)) = head::whole(within)
+        {
+            return self.take_head(&parsed, end, input, sink);
+        }
         if let Some(end) = head::end(within, searched) {
             let Some(parsed) = within.get(..end).and_then(head::parse) else { return self.no_head(input) };
             return self.take_head(&parsed, end, input, sink);
@@ -258,9 +286,7 @@ impl Exchange {
             _ if said.newgetdns => Expect::NewDns,
             _ => Expect::Body,
         };
-        if self.pending.len() < PENDING_MAX {
-            self.pending.push_back(expect);
-        }
+        self.pending.push(expect);
         let framing = match (head.length, head.chunked, head.ambiguous) {
             (_, true, _) => Framing::Chunked(Chunk::Size),
             (_, _, true) => Framing::UntilClose,
@@ -289,7 +315,7 @@ impl Exchange {
         if status < 200 {
             return Ok(Some(State::Head(0)));
         }
-        let expect = self.pending.pop_front().unwrap_or(Expect::Body);
+        let expect = self.pending.pop().unwrap_or_default();
         if expect == Expect::Tunnel {
             if status < 300 {
                 return Err(Step::HandOver);
@@ -398,5 +424,30 @@ fn request<'a>(head: &Head<'a>, method: &'a [u8], target: &head::Target<'a>) -> 
         user_agent: head.user_agent,
         path: target.path,
         newgetdns: newgetdns::is_request(target.path, target.query),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn replies_are_expected_in_the_order_of_requests(steps in proptest::collection::vec(proptest::option::weighted(0.7, 0usize..4), 0..120)) {
+            let (mut real, mut naive) = (Pending::default(), std::collections::VecDeque::new());
+            for step in steps {
+                match step.map(|kind| [Expect::Body, Expect::NoBody, Expect::Tunnel, Expect::NewDns][kind]) {
+                    Some(expect) => {
+                        real.push(expect);
+                        if naive.len() < usize::from(PENDING_MAX) {
+                            naive.push_back(expect);
+                        }
+                    }
+                    None => prop_assert_eq!(real.pop(), naive.pop_front()),
+                }
+            }
+        }
     }
 }

@@ -4,6 +4,9 @@
 
 use memchr::memchr;
 
+/// What a version begins with.
+pub(super) const VERSION: &[u8] = b"HTTP/1.";
+
 /// The head of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
@@ -65,13 +68,17 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Reads the first line; `None` if it is not one of HTTP/1.
 pub(super) fn start(line: &[u8]) -> Option<Start<'_>> {
-    if let Some(rest) = line.strip_prefix(b"HTTP/1.") {
+    if let Some(rest) = line.strip_prefix(VERSION) {
         let code = rest.split(|b| *b == b' ').nth(1).filter(|c| c.len() == 3)?;
         return Some(Start::Response(number(code).and_then(|n| u16::try_from(n).ok())?));
     }
-    let space = line.iter().take(METHOD_BYTES_MAX + 1).position(|b| *b == b' ')?;
-    let (method, rest) = line.split_at_checked(space).filter(|(method, _)| is_method(method))?;
-    let version = rest.windows(7).rposition(|w| w == b"HTTP/1.")?;
+    let letters = line.iter().take(METHOD_BYTES_MAX).take_while(|b| is_method_byte(**b)).count();
+    let (method, rest) = line.split_at_checked(letters).filter(|(method, rest)| !method.is_empty() && rest.starts_with(b" "))?;
+    // Nearly always it is the end of the line, and so the last one.
+    let version = match rest.len().checked_sub(VERSION.len() + 1) {
+        Some(at) if rest.get(at..).is_some_and(|tail| tail.starts_with(VERSION)) => at,
+        _ => rest.windows(VERSION.len()).rposition(|w| w == VERSION)?,
+    };
     let target = rest.get(..version)?.strip_suffix(b" ")?.trim_ascii();
     (!target.is_empty()).then_some(Start::Request { method, target })
 }
@@ -89,33 +96,69 @@ pub(super) const fn is_method_byte(byte: u8) -> bool {
 /// The longest method that is believed (`UPDATEREDIRECTREF` has 17 letters), in bytes.
 pub(super) const METHOD_BYTES_MAX: usize = 24;
 
+/// Whether a head may begin here, by its first line.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| is_method_byte(*first)) && lines(bytes).next().and_then(start).is_some()
+}
+
 /// Reads a head, whole or cut.
 pub(super) fn parse(bytes: &[u8]) -> Option<Head<'_>> {
     bytes.first().filter(|first| is_method_byte(**first))?;
     let mut lines = lines(bytes);
-    let start = start(lines.next()?)?;
-    let mut head = Head { start, host: None, user_agent: None, upgrade: None, length: None, chunked: false, ambiguous: false };
-    for line in lines.take_while(|line| !line.is_empty()) {
-        // Of all other headers nothing is wanted.
-        if !matches!(line.first(), Some(b'h' | b'H' | b'u' | b'U' | b'c' | b'C' | b't' | b'T')) {
-            continue;
+    let mut head = Head::new(start(lines.next()?)?);
+    lines.take_while(|line| !line.is_empty()).for_each(|line| head.take(line));
+    Some(head)
+}
+
+/// Reads a head that is here to its end, and says where that is, in one go: the same as [`end`], then [`parse`]. `None` for anything else.
+pub(super) fn whole(bytes: &[u8]) -> Option<(Head<'_>, usize)> {
+    bytes.first().filter(|first| is_method_byte(**first))?;
+    let (line, mut rest) = line(bytes)?;
+    let mut head = Head::new(start(line)?);
+    loop {
+        let (line, after) = self::line(rest)?;
+        if line.is_empty() {
+            return Some((head, bytes.len().checked_sub(after.len())?));
         }
-        let Some((name, value)) = header(line) else { continue };
-        if name.eq_ignore_ascii_case(b"host") {
-            head.host = head.host.or(Some(value));
-        } else if name.eq_ignore_ascii_case(b"user-agent") {
-            head.user_agent = head.user_agent.or(Some(value));
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            head.upgrade = head.upgrade.or(Some(value));
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            let length = number(value);
-            head.ambiguous |= length.is_none() || head.length.is_some_and(|old| Some(old) != length);
-            head.length = length;
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            head.chunked = value.to_ascii_lowercase().ends_with(b"chunked");
+        head.take(line);
+        rest = after;
+    }
+}
+
+impl<'a> Head<'a> {
+    const fn new(start: Start<'a>) -> Self {
+        Head { start, host: None, user_agent: None, upgrade: None, length: None, chunked: false, ambiguous: false }
+    }
+
+    /// Takes a header line. Of most nothing is wanted.
+    #[inline]
+    fn take(&mut self, line: &'a [u8]) {
+        match line.first() {
+            Some(b'h' | b'H') => self.host = self.host.or_else(|| value(line, b"host")),
+            Some(b'u' | b'U') => {
+                self.user_agent = self.user_agent.or_else(|| value(line, b"user-agent"));
+                self.upgrade = self.upgrade.or_else(|| value(line, b"upgrade"));
+            }
+            Some(b'c' | b'C') => {
+                let Some(text) = value(line, b"content-length") else { return };
+                let length = number(text);
+                self.ambiguous |= length.is_none() || self.length.is_some_and(|old| Some(old) != length);
+                self.length = length;
+            }
+            Some(b't' | b'T') => {
+                let Some(codings) = value(line, b"transfer-encoding") else { return };
+                self.chunked = codings.last_chunk::<7>().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+            }
+            _ => {}
         }
     }
-    Some(head)
+}
+
+/// The first line without what ends it, and what comes behind it; `None` while its end is not here.
+#[inline]
+fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, rest) = bytes.split_at_checked(memchr(b'\n', bytes)?)?;
+    Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..)?))
 }
 
 /// Lines without what ends them; the last one ends with the bytes.
@@ -123,31 +166,32 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
         let here = rest?;
-        let (line, after) = match memchr(b'\n', here) {
-            Some(end) => (here.get(..end)?, here.get(end.saturating_add(1)..)),
-            None => (here, None),
+        let Some((line, after)) = line(here) else {
+            rest = None;
+            return Some(here.strip_suffix(b"\r").unwrap_or(here));
         };
-        rest = after;
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+        rest = Some(after);
+        Some(line)
     })
 }
 
-/// Name and value of a header line; `None` for a folded line (RFC 9112 section 5.2) or one without a colon.
-fn header(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    if line.first().is_some_and(u8::is_ascii_whitespace) {
+/// The value of a header line that has this name; spaces may stand around the value and behind the name.
+#[inline]
+fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = line.split_at_checked(name.len())?;
+    if !head.eq_ignore_ascii_case(name) {
         return None;
     }
-    let (name, value) = line.split_at_checked(line.iter().position(|b| *b == b':')?)?;
-    Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii()))
+    Some(rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii())
 }
 
 /// A decimal number of digits only.
 fn number(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
+    text.first()?;
+    text.iter().try_fold(0u64, |so_far, digit| {
+        let value = digit.checked_sub(b'0').filter(|value| *value < 10)?;
+        so_far.checked_mul(10)?.checked_add(u64::from(value))
+    })
 }
 
 /// Takes a request target apart.
@@ -155,7 +199,7 @@ pub(super) fn target<'a>(method: &[u8], target: &'a [u8]) -> Target<'a> {
     if method == b"CONNECT" {
         return Target { authority: Some(target), ..Target::default() };
     }
-    let scheme = target.windows(3).take(12).position(|w| w == b"://").filter(|_| !target.starts_with(b"/"));
+    let scheme = if target.starts_with(b"/") { None } else { target.windows(3).take(12).position(|w| w == b"://") };
     let (authority, rest) = match scheme.and_then(|at| target.get(at.checked_add(3)?..)) {
         Some(rest) => {
             let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
@@ -239,6 +283,12 @@ mod tests {
             .expect("a request");
         assert_eq!(head.host, Some(&b"h.example"[..]));
         assert_eq!(parse(b"GET / HTTP/1.1\nHost: h.example\n\n").and_then(|h| h.host), Some(&b"h.example"[..]));
+        for (line, want) in
+            [("Host \t: x", Some("x")), ("Host", None), ("Hos: x", None), ("Host-: x", None), ("Host x: y", None), ("HOST:", Some(""))]
+        {
+            let text = format!("GET / HTTP/1.1\r\n{line}\r\n\r\n");
+            assert_eq!(parse(text.as_bytes()).and_then(|h| h.host), want.map(str::as_bytes), "{line}");
+        }
     }
 
     #[test]
@@ -262,6 +312,19 @@ mod tests {
             if whole.is_none_or(|e| e > from) {
                 prop_assert_eq!(end(body.as_bytes(), from.min(body.len())), whole);
             }
+        }
+
+        #[test]
+        fn in_one_go_or_in_two(
+            first in "(GET / HTTP/1.1|HTTP/1.1 200 OK|GET|)",
+            lines in "(\r?\n(Host: a|Host: b|content-length: 5|Content-Length : [56x]|Transfer-Encoding: (gzip, )?chunked|x[\r:]|))*",
+            tail in "[a\r\n]{0,6}",
+        ) {
+            let text = format!("{first}{lines}{tail}");
+            let bytes = text.as_bytes();
+            let two = end(bytes, 0).and_then(|end| Some((parse(bytes.get(..end)?)?, end)));
+            prop_assert_eq!(whole(bytes), two);
+            prop_assert_eq!(begins(bytes), parse(bytes).is_some());
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! Initial keys and packet protection (RFC 9001 section 5, RFC 9369 section 3.3).
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use ring::aead::quic::{AES_128, HeaderProtectionKey};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -36,12 +37,29 @@ fn expand<const N: usize>(secret: &Prk, label: &[u8]) -> Option<[u8; N]> {
     Some(out)
 }
 
+/// What extracts a secret with the salt of a version: made once, as the same is wanted for every connection.
+fn salt(version: Version) -> &'static Salt {
+    static SALTS: [LazyLock<Salt>; 4] = [
+        LazyLock::new(|| Salt::new(HKDF_SHA256, Version::V1.salt())),
+        LazyLock::new(|| Salt::new(HKDF_SHA256, Version::V2.salt())),
+        LazyLock::new(|| Salt::new(HKDF_SHA256, Version::Draft29.salt())),
+        LazyLock::new(|| Salt::new(HKDF_SHA256, Version::Draft23.salt())),
+    ];
+    let [v1, v2, draft29, draft23] = &SALTS;
+    match version {
+        Version::V1 => v1,
+        Version::V2 => v2,
+        Version::Draft29 => draft29,
+        Version::Draft23 => draft23,
+    }
+}
+
 /// Client secret, packet key, IV, and header protection key.
 type Secrets = ([u8; 32], [u8; 16], [u8; 12], [u8; 16]);
 
 /// The client's secrets for a first Destination Connection ID.
 pub(super) fn secrets(version: Version, dcid: &[u8]) -> Option<Secrets> {
-    let initial = Salt::new(HKDF_SHA256, version.salt()).extract(dcid);
+    let initial = salt(version).extract(dcid);
     let secret: [u8; 32] = expand(&initial, b"tls13 client in")?;
     let client = Prk::new_less_safe(HKDF_SHA256, &secret);
     let [key, iv, hp] = version.labels();
@@ -55,16 +73,16 @@ impl Keys {
         Some(Keys { version, packet, iv, header })
     }
 
-    /// Takes the protection off a packet; where in `room` its frames lie, or `None` when the keys do not fit.
-    pub(super) fn open(&self, header: &LongHeader<'_>, packet: &[u8], room: &mut Vec<u8>) -> Option<Range<usize>> {
+    /// Takes the protection off a packet; where in `room`, which is as long, its frames lie, or `None` when the keys do not fit.
+    pub(super) fn open(&self, header: &LongHeader<'_>, packet: &[u8], room: &mut [u8]) -> Option<Range<usize>> {
         let sample_at = header.number_at.checked_add(4)?;
         let sample = packet.get(sample_at..sample_at.checked_add(16)?)?;
         let [first_mask, number_mask @ ..] = HeaderProtectionKey::new(&AES_128, &self.header).ok()?.new_mask(sample).ok()?;
         let first = packet.first()? ^ (first_mask & 0x0f);
         let number_length = usize::from(first & 3) + 1;
         let body_at = header.number_at.checked_add(number_length)?;
-        room.clear();
-        room.extend_from_slice(packet);
+        let room = room.get_mut(..packet.len())?;
+        room.copy_from_slice(packet);
         // The header in the clear is the associated data.
         let (clear, body) = room.split_at_mut_checked(body_at)?;
         *clear.first_mut()? = first;

@@ -37,6 +37,9 @@ pub static QUIC: DissectorDef = DissectorDef {
 /// A client's first datagram has at least so many bytes (RFC 9000 section 14.1).
 const DATAGRAM_MIN: usize = 1_200;
 
+/// A datagram in a frame of Ethernet has no more.
+const DATAGRAM_USUAL: usize = 1_472;
+
 /// Connection IDs have at most 20 bytes in the versions that are known.
 const CID_MAX: usize = 20;
 
@@ -151,12 +154,20 @@ impl Quic {
         let version = Version::of(header.version).unwrap_or(Version::V1);
         // The keys of the first ID serve until a Retry; then, or for a new connection on the same ports, those of the new ID.
         let known = self.keys.iter().position(|(_, keys)| keys.version == version);
-        let mut room = Vec::new();
+        // Where the packet is opened: here, unless it is longer than a frame of Ethernet.
+        let (mut near, mut far) = ([0; DATAGRAM_USUAL], Vec::new());
+        let room = match near.get_mut(..packet.len()) {
+            Some(room) => room,
+            None => {
+                far.resize(packet.len(), 0);
+                far.as_mut_slice()
+            }
+        };
         let tried = known.and_then(|from| self.keys.get(from..)).unwrap_or_default();
-        let mut plain = tried.iter().find_map(|(_, keys)| keys.open(header, packet, &mut room));
+        let mut plain = tried.iter().find_map(|(_, keys)| keys.open(header, packet, room));
         if plain.is_none() && self.keys.len() < KEYS_MAX && !self.keys.iter().any(|(cid, k)| cid.is(header.dcid) && k.version == version) {
             let made = Cid::new(header.dcid).and_then(|cid| Some((cid, Keys::derive(version, header.dcid)?)));
-            plain = made.as_ref().and_then(|(_, keys)| keys.open(header, packet, &mut room));
+            plain = made.as_ref().and_then(|(_, keys)| keys.open(header, packet, room));
             if let Some(made) = made.filter(|_| plain.is_some() || self.keys.is_empty()) {
                 if plain.is_some() {
                     (self.crypto, self.read_to) = (None, 0);
