@@ -26,8 +26,10 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Appends the last `digits` hexadecimal digits of a value.
 fn push_hex(text: &mut String, value: u16, digits: u32) {
-    let digit = |at: u32| char::from_digit(u32::from(value >> (4 * at) & 0xf), 16);
-    text.extend((0..digits).rev().filter_map(digit));
+    for at in (0..digits).rev() {
+        let digit = char::from_digit(u32::from(value >> (4 * at) & 0xf), 16);
+        text.push(digit.unwrap_or('0'));
+    }
 }
 
 /// Appends values in decimal, with a dash between two.
@@ -36,9 +38,13 @@ fn push_decimals(text: &mut String, values: impl Iterator<Item = u16>) {
         if i > 0 {
             text.push('-');
         }
-        let places = [10_000, 1_000, 100, 10, 1];
-        let first = places.iter().position(|place| value >= *place).unwrap_or(places.len() - 1);
-        text.extend(places.iter().skip(first).filter_map(|place| char::from_digit(u32::from(value / place % 10), 10)));
+        let mut begun = false;
+        for place in [10_000, 1_000, 100, 10, 1] {
+            begun |= value >= place || place == 1;
+            if begun {
+                text.push(char::from_digit(u32::from(value / place % 10), 10).unwrap_or('0'));
+            }
+        }
     }
 }
 
@@ -109,7 +115,8 @@ fn hashed(text: &str) -> String {
     if text.is_empty() {
         return EMPTY.to_string();
     }
-    hex(digest(&SHA256, text.as_bytes()).as_ref()).chars().take(12).collect()
+    let hash = digest(&SHA256, text.as_bytes());
+    hash.as_ref().first_chunk::<6>().map_or_else(String::new, |start| hex(start))
 }
 
 /// The highest version that is offered, in two characters.
