@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::time::ClockId;
 
 /// What a run left behind.
 #[derive(Clone, Debug)]
@@ -64,5 +65,6 @@ pub fn anonymous(id: u32) -> u64 {
 /// # Panics
 /// Never: the kernel knows its own threads.
 pub fn thread_time() -> Duration {
-    getrusage(UsageWho::RUSAGE_THREAD).map(|u| spent(&u)).expect("a thread has a usage")
+    // Not `getrusage`, whose times of a thread come in whole ticks of the scheduler.
+    ClockId::CLOCK_THREAD_CPUTIME_ID.now().map(Duration::from).expect("a thread has a clock")
 }
