@@ -19,7 +19,7 @@ help:
 PACKAGES := build-essential pkg-config libpcap-dev
 lab-setup demo-soc dashboards-hops dashboards-pictures test: PACKAGES += curl dnsmasq-base iproute2 openssl udhcpc
 test: PACKAGES += python3-jsonschema valgrind
-test peers demo-soc dashboards-hops dashboards-pictures: PACKAGES += python3-pip
+test peers demo-soc dashboards-hops dashboards-pictures: PACKAGES += mount python3-pip util-linux
 
 lab-setup: setup
 
@@ -112,7 +112,7 @@ docs:
 clean:
 	@$(CARGO) clean
 
-# A SOC in small, as root: the lab, the sensor, Prometheus and Alertmanager, which have to be installed. It says where to look.
+# A SOC in small, as root: the lab, the sensor, Prometheus and Alertmanager (unpacked, not installed). It says where to look.
 demo-soc: lab-setup peers
 	@echo "== building the sensor and the lab"
 	@$(CARGO) build --quiet --locked -p ringfence -p ringfence-tests

@@ -5,6 +5,7 @@
 mod conversation;
 mod emit;
 mod flows;
+mod fresh;
 mod glance;
 mod places;
 mod shed;

@@ -2,13 +2,14 @@
 
 use crate::coverage::Blind;
 use crate::dissect::{self, Carrier, Direction, Dissector, Input, Probe, Progress};
-use crate::flow::{First, Flow, Half, Segment};
+use crate::flow::{Flow, Half, Segment};
 use crate::limits::PROBE_SEGMENTS_MAX;
 use crate::net::{Endpoint, Transport};
 use crate::time::Timestamp;
 
 use super::FlowState;
 use super::emit::Emitter;
+use super::fresh::Fresh;
 
 /// Datagrams of a flow after which nobody is asked again.
 const PROBE_DATAGRAMS_MAX: u8 = 8;
@@ -48,53 +49,6 @@ pub(super) enum Reading {
 impl Default for Reading {
     fn default() -> Self {
         Reading::Fresh(Fresh::default())
-    }
-}
-
-/// A flow of which no payload was seen, or only datagrams that are nobody's.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fresh {
-    /// The sequence number that opened each direction, and whether that was a SYN.
-    opened: [Option<(u32, bool)>; 2],
-    datagrams: u8,
-}
-
-impl Fresh {
-    /// A flow that began with a packet that nobody wants.
-    pub(super) fn after(first: &First) -> Self {
-        match first.tcp {
-            true => Fresh { opened: [Some((first.seq, first.syn)), None], datagrams: 0 },
-            false => Fresh { opened: [None; 2], datagrams: 1 },
-        }
-    }
-
-    /// Takes a segment without data; `false` when it says more than a fresh flow remembers.
-    fn takes(&mut self, direction: Direction, segment: &Segment<'_>) -> bool {
-        !segment.fin && segment.bytes.is_empty() && self.takes_bare(side(direction), segment.seq, segment.syn)
-    }
-
-    /// Takes a segment from the opener (0) or the peer (1) that has no data and ends nothing; `false` when it opens another stream.
-    #[inline(always)]
-    pub(super) fn takes_bare(&mut self, side: usize, seq: u32, syn: bool) -> bool {
-        let Some(known) = self.opened.get_mut(side) else { return false };
-        match *known {
-            Some((opened, true)) if syn => opened == seq,
-            Some((_, false)) | None if syn => {
-                *known = Some((seq, true));
-                true
-            }
-            None => {
-                *known = Some((seq, false));
-                true
-            }
-            Some(_) => true,
-        }
-    }
-
-    /// The conversation that has seen the same.
-    fn open(self) -> Box<Conversation> {
-        let halves = self.opened.map(|opened| opened.map_or_else(Half::default, |(seq, syn)| Half::begun(seq, syn)));
-        Box::new(Conversation { halves, datagrams: self.datagrams, ..Conversation::default() })
     }
 }
 
@@ -156,12 +110,14 @@ enum InPlace {
 pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) {
     if let Reading::Fresh(fresh) = &mut flow.state.reading
         && !cut
-        && fresh.takes(direction, segment)
+        && !segment.fin
+        && segment.bytes.is_empty()
+        && fresh.takes_bare(side(direction), segment.seq, segment.syn)
     {
         return;
     }
     let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
-        Reading::Fresh(fresh) => fresh.open(),
+        Reading::Fresh(fresh) => Conversation::after(fresh),
         Reading::Open(conversation) => conversation,
         Reading::Decided => return,
     };
@@ -189,7 +145,7 @@ pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Tim
                 return;
             };
             emitter.tally.bound(flow);
-            let mut conversation = fresh.open();
+            let mut conversation = Conversation::after(fresh);
             conversation.dissector = Some(start());
             conversation
         }
@@ -214,6 +170,12 @@ fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided
 }
 
 impl Conversation {
+    /// One that has seen what a fresh flow has.
+    fn after(fresh: Fresh) -> Box<Conversation> {
+        let halves = fresh.opened.map(|opened| opened.map_or_else(Half::default, |(seq, syn)| Half::begun(seq, syn)));
+        Box::new(Conversation { halves, datagrams: fresh.datagrams, ..Conversation::default() })
+    }
+
     /// Whether a SYN with this sequence number belongs to another connection than this one.
     pub(super) fn is_other_stream(&self, seq: u32) -> bool {
         self.halves.first().is_some_and(|h| h.is_other_stream(seq))

@@ -7,8 +7,9 @@ use crate::limits::{FLOW_IDLE, Limit};
 use crate::net::{Endpoint, Transport};
 use crate::time::Timestamp;
 
-use super::conversation::{self, Fresh, Reading, is_nobodys};
+use super::conversation::{self, Reading, is_nobodys};
 use super::emit::{self, Emitter};
+use super::fresh::Fresh;
 use super::tracking::{FlowState, Passing, track};
 use super::{Output, Worker, places, watch};
 
@@ -85,14 +86,22 @@ impl Worker {
     fn seek(&mut self, ends: (Endpoint, Endpoint), transport: Transport, packet: &Passing, opens: bool) -> Option<Sought> {
         let key = FlowKey::new(ends.0, ends.1, transport);
         let hash = key.hash(&self.keys);
-        if let Some(place) = self.settled.touch(hash, packet.ts) {
-            if !opens {
-                self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
-                return None;
-            }
-            self.settled.forget(hash);
+        if self.is_done_with(hash, opens, packet) {
+            return None;
         }
         Some(Sought { hash, at: self.flows.find(&key) })
+    }
+
+    /// Whether the flow with this hash is done with, unless this packet opens another one; then its packet is counted.
+    #[inline(always)]
+    pub(super) fn is_done_with(&mut self, hash: u64, opens: bool, packet: &Passing) -> bool {
+        let Some(place) = self.settled.touch(hash, packet.ts) else { return false };
+        if opens {
+            self.settled.forget(hash);
+        } else {
+            self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
+        }
+        !opens
     }
 
     /// Lets go of a flow of which nothing more is wanted but that its packets be counted.

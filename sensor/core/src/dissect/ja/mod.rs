@@ -7,6 +7,8 @@ mod md5;
 
 use ring::digest::{SHA256, digest};
 
+use crate::net::text::{push_hex, push_number};
+
 use super::client_hello::{ClientHello, Transport};
 
 /// What stands for an empty list in JA4.
@@ -20,16 +22,8 @@ pub(super) fn is_grease(value: u16) -> bool {
 
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
-    bytes.iter().for_each(|b| push_hex(&mut text, u16::from(*b), 2));
+    bytes.iter().for_each(|b| push_hex(&mut text, *b));
     text
-}
-
-/// Appends the last `digits` hexadecimal digits of a value.
-fn push_hex(text: &mut String, value: u16, digits: u32) {
-    for at in (0..digits).rev() {
-        let digit = char::from_digit(u32::from(value >> (4 * at) & 0xf), 16);
-        text.push(digit.unwrap_or('0'));
-    }
 }
 
 /// Appends values in decimal, with a dash between two.
@@ -38,13 +32,7 @@ fn push_decimals(text: &mut String, values: impl Iterator<Item = u16>) {
         if i > 0 {
             text.push('-');
         }
-        let mut begun = false;
-        for place in [10_000, 1_000, 100, 10, 1] {
-            begun |= value >= place || place == 1;
-            if begun {
-                text.push(char::from_digit(u32::from(value / place % 10), 10).unwrap_or('0'));
-            }
-        }
+        push_number(text, value.into());
     }
 }
 
@@ -100,7 +88,7 @@ fn list(values: &[u16]) -> String {
         if i > 0 {
             text.push(',');
         }
-        push_hex(&mut text, *value, 4);
+        value.to_be_bytes().into_iter().for_each(|byte| push_hex(&mut text, byte));
     }
     text
 }
@@ -207,10 +195,9 @@ mod tests {
     #[test]
     fn numbers_are_written_as_the_standard_library_writes_them() {
         for value in (0..=u16::MAX).step_by(7).chain([1, 9, 10, 99, 100, 999, 1_000, 9_999, 10_000, u16::MAX]) {
-            let (mut decimal, mut hexadecimal) = (String::new(), String::new());
+            let mut decimal = String::new();
             push_decimals(&mut decimal, [value, value].into_iter());
-            push_hex(&mut hexadecimal, value, 4);
-            assert_eq!((decimal, hexadecimal), (format!("{value}-{value}"), format!("{value:04x}")));
+            assert_eq!((decimal, list(&[value])), (format!("{value}-{value}"), format!("{value:04x}")));
         }
     }
 
