@@ -289,6 +289,11 @@ impl fmt::Debug for Path {
 }
 
 impl Path {
+    /// One VLAN tag, or none.
+    pub fn tagged(vlan: Option<u16>) -> Self {
+        Path { hops: [vlan.map_or(0, |id| packed(Hop::Vlan(id))), 0, 0, 0] }
+    }
+
     /// Appends a step; `false` when the path is full and the step was not kept.
     pub fn push(&mut self, hop: Hop) -> bool {
         match self.hops.iter_mut().find(|h| **h == 0) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::packet::{Body, Frame, Ip, MacPair, Packet, Payload, Tcp, TcpFlags, Udp};
 use super::{is_cut, link, tunnel};
-use crate::net::{Hop, Mac, Path};
+use crate::net::{Mac, Path};
 
 /// EtherTypes of IPv4 and of an 802.1Q tag.
 const IPV4: u32 = 0x0800;
@@ -154,16 +154,6 @@ fn udp(bytes: &[u8]) -> Option<((u16, u16), &[u8])> {
 }
 
 impl<'a> Glance<'a> {
-    /// The way that it came.
-    #[inline(always)]
-    pub fn path(&self) -> Path {
-        let mut path = Path::default();
-        if let Some(id) = self.vlan {
-            path.push(Hop::Vlan(id));
-        }
-        path
-    }
-
     /// The sender's hardware address.
     #[inline(always)]
     pub fn src_mac(&self) -> Mac {
@@ -193,7 +183,7 @@ impl<'a> Glance<'a> {
             wire_len: frame.wire_len,
             truncated: self.truncated,
             macs: Some(MacPair { src: self.src_mac(), dst: Some(Mac(dst_mac)) }),
-            path: self.path(),
+            path: Path::tagged(self.vlan),
             body: Body::Ip(Ip { src, dst, ttl: self.ttl, payload }),
         }
     }

@@ -1,7 +1,7 @@
 //! Flows of which one packet was seen, in 16 bytes each: most of a scan or a flood never has a second one.
 //!
-//! A table of fixed size that fits into a core's second-level cache, in sets of four; the oldest of a set leaves. What is kept of the
-//! packet is what a flow needs that begins with it. Two flows are taken for one with a chance of about two in ten million per packet.
+//! A table of fixed size that fits into a core's second-level cache, in sets of four, the latest first; the oldest of a set leaves. What
+//! is kept of the packet is what a flow needs that begins with it. Two flows are taken for one with a chance of about two in ten million per packet.
 
 use std::time::Duration;
 
@@ -130,19 +130,22 @@ impl Lone {
     pub fn take(&mut self, hash: u64) -> Option<First> {
         let (set, tag) = place_of(hash);
         let latest = self.latest;
-        let slot = self.sets.get_mut(set)?.iter_mut().find(|s| s.0 >> TIME_BITS == tag && !s.is_empty())?;
-        Some(std::mem::take(slot).first(latest))
+        let set = self.sets.get_mut(set)?;
+        let at = set.iter().position(|s| s.0 >> TIME_BITS == tag && !s.is_empty())?;
+        let slot = std::mem::take(set.get_mut(at)?);
+        // What is older moves up.
+        set.get_mut(at..)?.rotate_left(1);
+        Some(slot.first(latest))
     }
 
     /// Puts a first packet in; the oldest of its set leaves for it. [`Lone::takes`] is asked before, and [`Lone::sweep`].
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, hash: u64, first: &First) {
         let (set, tag) = place_of(hash);
-        let latest = self.latest.max(first.ts);
-        self.latest = latest;
-        let rank = |slot: &Slot| if slot.is_empty() { u64::MAX } else { slot.age(latest) };
-        if let Some(slot) = self.sets.get_mut(set).and_then(|slots| slots.iter_mut().max_by_key(|s| rank(s))) {
-            *slot = Slot::new(tag, first);
+        self.latest = self.latest.max(first.ts);
+        if let Some(set) = self.sets.get_mut(set) {
+            let [newest, newer, older, _] = *set;
+            *set = [Slot::new(tag, first), newest, newer, older];
         }
     }
 
@@ -157,10 +160,14 @@ impl Lone {
     pub fn sweep(&mut self, now: Timestamp) {
         self.swept = now;
         let (latest, idle) = (self.latest, self.idle);
-        for slot in self.sets.iter_mut().flatten().filter(|s| !s.is_empty()) {
-            if now.since(slot.first(latest).ts) > idle {
-                *slot = Slot::default();
+        for set in &mut self.sets {
+            for slot in set.iter_mut().filter(|s| !s.is_empty()) {
+                if now.since(slot.first(latest).ts) > idle {
+                    *slot = Slot::default();
+                }
             }
+            // What is left moves up, in its order.
+            set.sort_by_key(|slot| slot.is_empty());
         }
     }
 }

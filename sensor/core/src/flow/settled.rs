@@ -21,83 +21,114 @@ const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 
 const PLACE_BITS: u32 = 16;
 
-/// Tag, time, place; all zero when nothing is there. A tag is never zero.
+/// A flow in eight bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Slot(u64);
+struct Slot {
+    /// Of its hash; zero when there is none.
+    tag: u32,
+    /// Of its latest packet.
+    ticks: u32,
+    /// Where it is counted.
+    place: u16,
+}
+
+/// One cache line. What tells flows apart lies together, so that the processor compares all of it at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Set {
+    /// Tag, and the upper bits of the time.
+    tags: [u32; WAYS],
+    /// The lower bits of the time, and the place.
+    rest: [u32; WAYS],
+}
+
+/// Bits of the time beside a tag.
+const BESIDE: u32 = (1 << (TIME_BITS - PLACE_BITS)) - 1;
 
 /// The table.
 #[derive(Debug)]
 pub struct Settled {
-    sets: Vec<[Slot; WAYS]>,
-    idle_ticks: u64,
+    sets: Vec<Set>,
+    idle_ticks: u32,
     /// Nothing was ever put in.
     untouched: bool,
 }
 
 #[inline]
-fn ticks(at: Timestamp) -> u64 {
-    (at.nanos() / TICK_NANOS) & TIME_MASK
+fn ticks(at: Timestamp) -> u32 {
+    u32::try_from((at.nanos() / TICK_NANOS) & TIME_MASK).unwrap_or(0)
 }
 
-impl Slot {
-    #[inline]
-    fn new(tag: u64, now: u64, place: u16) -> Self {
-        Slot(tag << (TIME_BITS + PLACE_BITS) | now << PLACE_BITS | u64::from(place))
+/// Ticks since a packet. A clock that stepped back makes it look very old.
+#[inline]
+fn age(now: u32, then: u32) -> u32 {
+    now.wrapping_sub(then) & ((1 << TIME_BITS) - 1)
+}
+
+impl Set {
+    /// Where the flow with this tag is.
+    #[inline(always)]
+    fn position(&self, tag: u32) -> Option<usize> {
+        // A byte for each of them, in one number: compilers make a comparison of all eight at once of this.
+        let hits = u64::from_le_bytes(self.tags.map(|known| if known & !BESIDE == tag { u8::MAX } else { 0 }));
+        (hits != 0).then_some(hits.trailing_zeros() as usize / 8)
     }
 
-    #[inline]
-    fn tag(self) -> u64 {
-        self.0 >> (TIME_BITS + PLACE_BITS)
+    #[inline(always)]
+    fn get(&self, at: usize) -> Slot {
+        let (tag, rest) = (self.tags.get(at).copied().unwrap_or(0), self.rest.get(at).copied().unwrap_or(0));
+        let place = u16::try_from(rest & 0xffff).unwrap_or(0);
+        Slot { tag: tag & !BESIDE, ticks: (tag & BESIDE) << PLACE_BITS | rest >> PLACE_BITS, place }
     }
 
-    #[inline]
-    fn place(self) -> u16 {
-        u16::try_from(self.0 & 0xffff).unwrap_or(0)
-    }
-
-    /// Ticks since its latest packet. A clock that stepped back makes it look very old.
-    #[inline]
-    fn age(self, now: u64) -> u64 {
-        now.wrapping_sub(self.0 >> PLACE_BITS) & TIME_MASK
+    #[inline(always)]
+    fn set(&mut self, at: usize, slot: Slot) {
+        if let (Some(tag), Some(rest)) = (self.tags.get_mut(at), self.rest.get_mut(at)) {
+            *tag = slot.tag | slot.ticks >> PLACE_BITS;
+            *rest = slot.ticks << PLACE_BITS | u32::from(slot.place);
+        }
     }
 }
 
 /// Which set, and the tag in it.
 #[inline]
-fn place_of(hash: u64) -> (usize, u64) {
-    (usize::try_from(hash & 0xffff_ffff).unwrap_or(0) % SETS, (hash >> (TIME_BITS + PLACE_BITS)).max(1))
+fn place_of(hash: u64) -> (usize, u32) {
+    let tag = u32::try_from(hash >> 32).unwrap_or(0) & !BESIDE;
+    (usize::try_from(hash & 0xffff_ffff).unwrap_or(0) % SETS, tag.max(BESIDE + 1))
 }
 
 impl Settled {
     /// An empty table whose entries are forgotten after `idle`.
     pub fn new(idle: Duration) -> Self {
-        let idle_ticks = idle.as_nanos() / u128::from(TICK_NANOS);
-        Settled { sets: vec![[Slot::default(); WAYS]; SETS], idle_ticks: u64::try_from(idle_ticks).unwrap_or(TIME_MASK), untouched: true }
+        let idle_ticks = u32::try_from(idle.as_nanos() / u128::from(TICK_NANOS)).unwrap_or(u32::MAX);
+        Settled { sets: vec![Set::default(); SETS], idle_ticks, untouched: true }
     }
 
     /// The place of the flow with this hash, which has a packet at `now`; `None` when it is not there, or was quiet for too long.
-    #[inline]
+    #[inline(always)]
     pub fn touch(&mut self, hash: u64, now: Timestamp) -> Option<u16> {
         if self.untouched {
             return None;
         }
         let (set, tag) = place_of(hash);
-        let slot = self.sets.get_mut(set)?.iter_mut().find(|s| s.tag() == tag)?;
-        let (now, place) = (ticks(now), slot.place());
-        if slot.age(now) > self.idle_ticks {
-            *slot = Slot::default();
+        let set = self.sets.get_mut(set)?;
+        let at = set.position(tag)?;
+        let (now, known) = (ticks(now), set.get(at));
+        if age(now, known.ticks) > self.idle_ticks {
+            set.set(at, Slot::default());
             return None;
         }
-        *slot = Slot::new(tag, now, place);
-        Some(place)
+        set.set(at, Slot { ticks: now, ..known });
+        Some(known.place)
     }
 
     /// Forgets the flow with this hash.
     #[cold]
     pub fn forget(&mut self, hash: u64) {
         let (set, tag) = place_of(hash);
-        if let Some(slot) = self.sets.get_mut(set).and_then(|s| s.iter_mut().find(|s| s.tag() == tag)) {
-            *slot = Slot::default();
+        if let Some(set) = self.sets.get_mut(set)
+            && let Some(at) = set.position(tag)
+        {
+            set.set(at, Slot::default());
         }
     }
 
@@ -105,10 +136,12 @@ impl Settled {
     pub fn put(&mut self, hash: u64, now: Timestamp, place: u16) {
         self.untouched = false;
         let (set, tag) = place_of(hash);
+        let Some(set) = self.sets.get_mut(set) else { return };
         let now = ticks(now);
-        let rank = |slot: &Slot| if slot.tag() == 0 { u64::MAX } else { slot.age(now) };
-        if let Some(slot) = self.sets.get_mut(set).and_then(|s| s.iter_mut().max_by_key(|s| rank(s))) {
-            *slot = Slot::new(tag, now, place);
+        let rank = |slot: Slot| if slot.tag == 0 { u32::MAX } else { age(now, slot.ticks) };
+        // Of several the last.
+        if let Some(at) = (0..WAYS).max_by_key(|at| rank(set.get(*at))) {
+            set.set(at, Slot { tag, ticks: now, place });
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 use super::conversation::{self, Reading, is_nobodys};
 use super::emit::{self, Emitter};
 use super::fresh::Fresh;
+use super::places::PlaceNumber;
 use super::tracking::{FlowState, Passing, track};
 use super::{Output, Worker, places, watch};
 
@@ -86,22 +87,21 @@ impl Worker {
     fn seek(&mut self, ends: (Endpoint, Endpoint), transport: Transport, packet: &Passing, opens: bool) -> Option<Sought> {
         let key = FlowKey::new(ends.0, ends.1, transport);
         let hash = key.hash(&self.keys);
-        if self.is_done_with(hash, opens, packet) {
+        if let Some(place) = self.done_with(hash, opens, packet.ts) {
+            self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
             return None;
         }
         Some(Sought { hash, at: self.flows.find(&key) })
     }
 
-    /// Whether the flow with this hash is done with, unless this packet opens another one; then its packet is counted.
+    /// Where a packet of the flow with this hash is to be counted, if that is done with and this packet opens no other one.
     #[inline(always)]
-    pub(super) fn is_done_with(&mut self, hash: u64, opens: bool, packet: &Passing) -> bool {
-        let Some(place) = self.settled.touch(hash, packet.ts) else { return false };
+    pub(super) fn done_with(&mut self, hash: u64, opens: bool, ts: Timestamp) -> Option<PlaceNumber> {
+        let place = self.settled.touch(hash, ts)?;
         if opens {
             self.settled.forget(hash);
-        } else {
-            self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
         }
-        !opens
+        (!opens).then_some(place)
     }
 
     /// Lets go of a flow of which nothing more is wanted but that its packets be counted.
@@ -158,7 +158,7 @@ impl Worker {
         {
             let tcp = transport == Transport::Tcp;
             let client = if emit::opener_asks(ends.0, ends.1, opens, transport) { ends.0 } else { ends.1 };
-            let place = self.tally.places.number(packet.interface, &packet.path, client.addr);
+            let place = self.tally.places.number(packet.interface, &packet.path(), client.addr);
             let first = First { ts: packet.ts, seq, wire_len: packet.wire_len, low: key.is_low(ends.0), syn, opens, tcp, place };
             self.tally.lone(&first);
             self.lone.put(hash, &first);
@@ -193,7 +193,7 @@ impl Worker {
             macs: [packet.mac, None],
             interface: packet.interface,
             taps: [None; 2],
-            path: packet.path,
+            path: packet.path(),
             first: packet.ts,
             last: packet.ts,
             bytes: [0; 2],
@@ -213,7 +213,7 @@ impl Worker {
     ) -> FlowIndex {
         let again = key.is_low(ends.0) == first.low;
         let (opener, peer) = if again { ends } else { (ends.1, ends.0) };
-        let (interface, path) = self.tally.places.way(first.place).unwrap_or((packet.interface, packet.path));
+        let (interface, path) = self.tally.places.way(first.place).unwrap_or((packet.interface, packet.path()));
         let flow = self.fresh(key, packet, (opener, peer), false);
         let flow = Flow {
             opened: first.opens,

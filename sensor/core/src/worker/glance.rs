@@ -38,7 +38,8 @@ impl Worker {
         let words = Words::new((seen.src, seen.sport), (seen.dst, seen.dport), transport);
         let hash = words.hash(&self.keys);
         let opens = seen.tcp.is_some_and(|tcp| tcp.opens());
-        if self.is_done_with(hash, opens, &Passing::at_a_glance(frame, seen)) {
+        if let Some(place) = self.done_with(hash, opens, frame.ts) {
+            self.tally.places.more(place, frame.interface, frame.wire_len, seen.truncated);
             return None;
         }
         let at = self.flows.find_short(&words);

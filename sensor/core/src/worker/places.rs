@@ -9,7 +9,7 @@ use crate::decode::Packet;
 use crate::flow::{First, Flow};
 use crate::fold::Folded;
 use crate::limits::{Limit, LimitCounts, PLACES_MAX};
-use crate::net::{Hop, Path, Prefix};
+use crate::net::{Path, Prefix};
 
 use super::sieve::Sieve;
 use super::{FlowState, emit};
@@ -144,7 +144,7 @@ impl Rare {
 /// Every place, bounded.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    pub(super) grain: Grain,
+    grain: Grain,
     index: HashMap<Place, u16, Folded>,
     known: Vec<Place>,
     carried: Vec<Carried>,
@@ -223,10 +223,7 @@ impl Places {
 
     #[cold]
     fn number_untold(&mut self, tag: (u16, Option<u16>), addr: u32) -> PlaceNumber {
-        let mut path = Path::default();
-        if let Some(id) = tag.1 {
-            path.push(Hop::Vlan(id));
-        }
+        let path = Path::tagged(tag.1);
         let Some(way) = self.way_of(tag.0, &path) else { return self.number_of(tag.0, &path, Ipv4Addr::from_bits(addr).into()) };
         self.tagged = Some((tag, way));
         self.number_on(way, addr)
@@ -235,8 +232,8 @@ impl Places {
     /// The number of the place of an IPv4 address that came on a numbered way.
     #[inline(always)]
     fn number_on(&mut self, way: usize, addr: u32) -> PlaceNumber {
-        let net = addr.checked_shr(32 - u32::from(self.grain.v4.min(32))).unwrap_or(0);
-        let (key, short) = ((way as u64) << 32 | u64::from(net), net.wrapping_add((way as u32) << 27));
+        let net = u64::from(addr) >> (32 - u32::from(self.grain.v4.min(32)));
+        let (key, short) = ((way as u64) << 32 | net, (net as u32).wrapping_add((way as u32) << 27));
         if self.sieve.may_have(short)
             && let Some(number) = self.nets.get(&key)
         {
@@ -317,9 +314,9 @@ impl Places {
     #[inline]
     pub(super) fn lone(&mut self, number: PlaceNumber, bytes: u32) -> bool {
         let carried = self.carried(number);
-        carried.flows = carried.flows.saturating_add(1);
-        carried.frames = carried.frames.saturating_add(1);
-        carried.bytes = carried.bytes.saturating_add(u64::from(bytes));
+        carried.flows += 1;
+        carried.frames += 1;
+        carried.bytes += u64::from(bytes);
         number != ELSEWHERE
     }
 
@@ -352,9 +349,9 @@ impl Places {
     pub(super) fn more(&mut self, number: PlaceNumber, interface: u16, wire_len: u32, truncated: bool) {
         let carried = self.carried(number);
         let here = number == ELSEWHERE || carried.interface == interface;
-        carried.frames = carried.frames.saturating_add(1);
-        carried.bytes = carried.bytes.saturating_add(if here { u64::from(wire_len) } else { 0 });
-        carried.truncated = carried.truncated.saturating_add(u64::from(truncated));
+        carried.frames += 1;
+        carried.bytes += if here { u64::from(wire_len) } else { 0 };
+        carried.truncated += u64::from(truncated);
     }
 
     /// Books a packet that belongs to no flow and hides what it carries.

@@ -5,11 +5,15 @@ const WORDS: usize = 1_024;
 
 /// The bits.
 #[derive(Clone, Debug)]
-pub(super) struct Sieve([u64; WORDS]);
+pub(super) struct Sieve {
+    words: [u64; WORDS],
+    /// No number was added yet.
+    empty: bool,
+}
 
 impl Default for Sieve {
     fn default() -> Self {
-        Sieve([0; WORDS])
+        Sieve { words: [0; WORDS], empty: true }
     }
 }
 
@@ -31,7 +35,8 @@ impl Sieve {
     /// One number more.
     pub(super) fn add(&mut self, number: u32) {
         let (word, bits) = bits_of(number);
-        if let Some(word) = self.0.get_mut(word) {
+        self.empty = false;
+        if let Some(word) = self.words.get_mut(word) {
             *word |= bits;
         }
     }
@@ -39,8 +44,11 @@ impl Sieve {
     /// Whether a number may be among them. What is among them is never missed.
     #[inline(always)]
     pub(super) fn may_have(&self, number: u32) -> bool {
+        if self.empty {
+            return false;
+        }
         let (word, bits) = bits_of(number);
-        self.0.get(word).is_some_and(|word| word & bits == bits)
+        self.words.get(word).is_some_and(|word| word & bits == bits)
     }
 }
 

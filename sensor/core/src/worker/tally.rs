@@ -55,9 +55,10 @@ pub struct Tally {
 }
 
 impl Tally {
+    #[inline(always)]
     pub(super) fn frame(&mut self, frame: &Frame<'_>) {
         self.frames += 1;
-        self.bytes = self.bytes.saturating_add(u64::from(frame.wire_len));
+        self.bytes += u64::from(frame.wire_len);
         if (frame.wire_len as usize) > frame.bytes.len() {
             self.blind(Blind::Truncated);
         }
@@ -75,7 +76,7 @@ impl Tally {
         if let Some(last) = &mut self.steady {
             let step = ts.nanos().wrapping_sub(last.nanos());
             if step < CLOCK_STEP_SECS * 1_000_000_000 {
-                self.watched_nanos = self.watched_nanos.saturating_add(step);
+                self.watched_nanos += step;
                 *last = ts;
                 return;
             }

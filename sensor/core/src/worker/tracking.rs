@@ -47,19 +47,35 @@ pub(super) struct Passing {
     pub(super) truncated: bool,
     /// The sender's hardware address.
     pub(super) mac: Option<Mac>,
-    pub(super) path: Path,
+    way: Way,
+}
+
+/// The way that a packet came: a path is made of it when somebody wants one.
+enum Way {
+    /// One VLAN tag or none.
+    Tagged(Option<u16>),
+    Path(Path),
 }
 
 impl Passing {
     pub(super) fn of(packet: &Packet<'_>) -> Self {
         let Packet { ts, interface, wire_len, truncated, macs, path, .. } = *packet;
-        Passing { ts, interface, wire_len, truncated, mac: macs.map(|m| m.src), path }
+        Passing { ts, interface, wire_len, truncated, mac: macs.map(|m| m.src), way: Way::Path(path) }
     }
 
     #[inline(always)]
     pub(super) fn at_a_glance(frame: &Frame<'_>, seen: &Glance<'_>) -> Self {
         let Frame { ts, interface, wire_len, .. } = *frame;
-        Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac()), path: seen.path() }
+        Passing { ts, interface, wire_len, truncated: seen.truncated, mac: Some(seen.src_mac()), way: Way::Tagged(seen.vlan) }
+    }
+
+    /// VLANs and tunnels.
+    #[inline]
+    pub(super) fn path(&self) -> Path {
+        match self.way {
+            Way::Tagged(vlan) => Path::tagged(vlan),
+            Way::Path(path) => path,
+        }
     }
 }
 

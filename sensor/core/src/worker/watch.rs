@@ -151,7 +151,7 @@ impl PresenceThrottle {
         if self.is_router(&mac) {
             return None;
         }
-        let key = (mac, packet.path, addr);
+        let key = (mac, packet.path(), addr);
         if let Some(known) = self.places.get_mut(&key) {
             known.seen = known.seen.max(packet.ts);
             if packet.ts.distance(known.told) < PRESENCE_EVERY {
@@ -167,7 +167,7 @@ impl PresenceThrottle {
             self.places.clear();
         }
         self.places.insert(key, Sighting { told: packet.ts, seen: packet.ts, interface: packet.interface });
-        Some(Evidence::Presence { ts: packet.ts, mac, addr, interface: packet.interface, path: packet.path })
+        Some(Evidence::Presence { ts: packet.ts, mac, addr, interface: packet.interface, path: key.1 })
     }
 
     /// At the end of the input: where each device was seen after it was last told. In a fixed order.

@@ -36,6 +36,15 @@ impl Order {
         let Some(b) = bytes.get(at..).and_then(|b| b.first_chunk()) else { return 0 };
         if self == Order::Little { u32::from_le_bytes(*b) } else { u32::from_be_bytes(*b) }
     }
+
+    /// The first four 32-bit numbers; 0 when the bytes are not there (callers look first).
+    #[inline(always)]
+    fn words(self, bytes: &[u8]) -> [u32; 4] {
+        let Some(bytes) = bytes.first_chunk::<16>() else { return [0; 4] };
+        let mut words = [0; 4];
+        words.iter_mut().zip(bytes.as_chunks::<4>().0).for_each(|(to, word)| *to = u32::from_le_bytes(*word));
+        if self == Order::Big { words.map(u32::swap_bytes) } else { words }
+    }
 }
 
 /// A frame whose bytes are in the window. Readers fill one that stays where it is: moved, it would cost as much as reading it.
@@ -146,9 +155,8 @@ impl Pcap {
         if !window.need(RECORD_HEADER)? {
             return Ok(end_between(window, "a record header", RECORD_HEADER as u64));
         }
-        let header = window.bytes();
-        let (secs, ticks) = (self.order.u32(header, 0), self.order.u32(header, 4));
-        let (caplen, len) = self.lengths(self.order.u32(header, 8), self.order.u32(header, 12));
+        let [secs, ticks, first, second] = self.order.words(window.bytes());
+        let (caplen, len) = self.lengths(first, second);
         if caplen > RECORD_BYTES_MAX {
             let what = format!("a record claims {caplen} bytes, more than the {RECORD_BYTES_MAX} that any packet has");
             return Ok(Next::Stop(Box::new(Stop::damaged(window.offset(), what))));
@@ -157,9 +165,9 @@ impl Pcap {
         if !window.need(RECORD_HEADER + size)? {
             return Ok(Next::Stop(Box::new(Stop::ended(window, window.offset(), "a record", (RECORD_HEADER + size) as u64))));
         }
-        window.consume(RECORD_HEADER);
         found.ts = Timestamp::from_secs_nanos(u64::from(secs), u64::from(ticks) * self.nanos_per_tick);
-        found.place = window.consume(size);
+        let record = window.consume(RECORD_HEADER + size);
+        found.place = record.start + RECORD_HEADER..record.end;
         found.link_type = self.link_type;
         found.interface = self.interface;
         found.wire_len = len.max(caplen);

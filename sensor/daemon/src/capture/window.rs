@@ -55,7 +55,8 @@ pub(super) struct Window {
     chunk: usize,
     start: usize,
     end: usize,
-    offset: u64,
+    /// Where in the stream the buffer begins, modulo 2^64: at first the stream begins inside of it.
+    base: u64,
     ended: Option<Ended>,
 }
 
@@ -63,7 +64,7 @@ impl Window {
     /// A window that reads `chunk` bytes at a time (at least one).
     pub fn new(stream: Box<dyn Stream>, chunk: usize) -> Self {
         let room = if chunk >= ALIGNED_MIN { chunk + 2 * PAGE } else { chunk.max(1) };
-        Window { stream, buffer: vec![0; room], chunk, start: 0, end: 0, offset: 0, ended: None }
+        Window { stream, buffer: vec![0; room], chunk, start: 0, end: 0, base: 0, ended: None }
     }
 
     /// Where the next read is to go, behind `left` bytes that are kept: to the beginning of a page, because the kernel copies to such
@@ -90,6 +91,7 @@ impl Window {
         let left = self.end - self.start;
         let place = self.place(left);
         self.buffer.copy_within(self.start..self.end, place - left);
+        self.base = self.offset().wrapping_sub((place - left) as u64);
         (self.start, self.end) = (place - left, place);
         if self.buffer.len() < self.start + n {
             self.buffer.resize(self.start + n, 0);
@@ -116,7 +118,6 @@ impl Window {
     pub fn consume(&mut self, n: usize) -> Range<usize> {
         let from = self.start;
         self.start = self.end.min(from + n);
-        self.offset += (self.start - from) as u64;
         from..self.start
     }
 
@@ -144,7 +145,7 @@ impl Window {
     /// How many bytes of the stream were stepped over.
     #[inline]
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.base.wrapping_add(self.start as u64)
     }
 
     /// Why the stream is over, when it is.

@@ -87,7 +87,9 @@ pub fn replay_told<S: Source + ?Sized>(
     pass_on(worker, correlator, &mut inbox);
     drive(source, worker, &mut inbox, |worker, inbox, phase| {
         frames = frames.saturating_add(1);
-        inbox.evidence.drain(..).for_each(|e| correlator.take(e));
+        if !inbox.evidence.is_empty() {
+            inbox.evidence.drain(..).for_each(|e| correlator.take(e));
+        }
         let due = phase == Phase::Ending || updates < WATCH_EAGER || frames >= WATCH_EVERY;
         if due && correlator.has_watch_update() {
             updates = updates.saturating_add(1);
