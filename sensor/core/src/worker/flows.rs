@@ -21,6 +21,8 @@ pub(super) struct Sought {
     pub(super) hash: u64,
     /// Where it is, when it is live.
     pub(super) at: Option<FlowIndex>,
+    /// It is a first packet that somebody is known to want.
+    pub(super) wanted: bool,
 }
 
 impl Worker {
@@ -34,11 +36,11 @@ impl Worker {
         output: &mut dyn Output,
     ) {
         let opens = tcp.flags.syn && !tcp.flags.ack;
-        let Some(Sought { hash, at: found }) = sought.or_else(|| self.seek(ends, Transport::Tcp, packet, opens)) else { return };
+        let Some(Sought { hash, at: found, wanted }) = sought.or_else(|| self.seek(ends, Transport::Tcp, packet, opens)) else { return };
         let cut = tcp.wire_len as usize > tcp.payload.len();
         let other = |f: &mut Flow<FlowState>| opens && f.state.restarts(f.opener == ends.0, tcp.seq);
         let Some(at) = found.and_then(|at| self.known(at, packet.ts, other, output)).or_else(|| {
-            let lone = !cut && !tcp.flags.fin && may_stay_lone(packet.ts, ends, tcp.flags.syn, tcp.payload);
+            let lone = !wanted && !cut && !tcp.flags.fin && may_stay_lone(packet.ts, ends, tcp.flags.syn, tcp.payload);
             let seq = tcp.seq.wrapping_add(u32::try_from(tcp.payload.len()).unwrap_or(0));
             let opening = Opening { hash, opens, lone: lone.then_some((seq, tcp.flags.syn)) };
             self.begin(Transport::Tcp, packet, ends, &opening, output)
@@ -65,9 +67,9 @@ impl Worker {
         sought: Option<Sought>,
         output: &mut dyn Output,
     ) {
-        let Some(Sought { hash, at: found }) = sought.or_else(|| self.seek(ends, Transport::Udp, packet, false)) else { return };
+        let Some(Sought { hash, at: found, wanted }) = sought.or_else(|| self.seek(ends, Transport::Udp, packet, false)) else { return };
         let Some(at) = found.and_then(|at| self.known(at, packet.ts, |_| false, output)).or_else(|| {
-            let lone = !payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, ends, payload);
+            let lone = !wanted && !payload.is_empty() && is_nobodys(Carrier::Udp, packet.ts, ends, payload);
             let opening = Opening { hash, opens: false, lone: lone.then_some((0, false)) };
             self.begin(Transport::Udp, packet, ends, &opening, output)
         }) else {
@@ -91,7 +93,7 @@ impl Worker {
             self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
             return None;
         }
-        Some(Sought { hash, at: self.flows.find(&key) })
+        Some(Sought { hash, at: self.flows.find(&key), wanted: false })
     }
 
     /// Where a packet of the flow with this hash is to be counted, if that is done with and this packet opens no other one.

@@ -43,11 +43,16 @@ impl Worker {
             return None;
         }
         let at = self.flows.find_short(&words);
-        let counted = match at {
-            Some(at) => !opens && self.passes(at, frame, seen),
-            None => !self.lone.may_have(hash) && self.stays_lone(frame, seen, &words, hash, opens),
+        let wanted = match at {
+            Some(at) if !opens && self.passes(at, frame, seen) => return None,
+            None if !self.lone.may_have(hash) => match self.stays_lone(frame, seen, &words, hash, opens) {
+                Stay::Lone => return None,
+                Stay::Wanted => true,
+                Stay::Unfit => false,
+            },
+            _ => false,
         };
-        (!counted).then_some(Sought { hash, at })
+        Some(Sought { hash, at, wanted })
     }
 
     /// Counts a packet of a flow of which nothing more is read.
@@ -69,13 +74,13 @@ impl Worker {
 
     /// Keeps what a first packet says, when nobody has to read it.
     #[inline(always)]
-    fn stays_lone(&mut self, frame: &Frame<'_>, seen: &Glance<'_>, words: &Words, hash: u64, opens: bool) -> bool {
+    fn stays_lone(&mut self, frame: &Frame<'_>, seen: &Glance<'_>, words: &Words, hash: u64, opens: bool) -> Stay {
         if seen.truncated
             || !self.lone.takes(frame.ts, frame.wire_len)
             || self.watched.may_have(seen.src)
             || self.watched.may_have(seen.dst)
         {
-            return false;
+            return Stay::Unfit;
         }
         let (syn, fin) = seen.tcp.map_or((false, false), |tcp| (tcp.syn(), tcp.fin()));
         let nobodys = match seen.tcp {
@@ -85,7 +90,7 @@ impl Worker {
             None => !seen.payload.is_empty() && is_nobodys(Carrier::Udp, frame.ts, ends(seen), seen.payload),
         };
         if !nobodys {
-            return false;
+            return Stay::Wanted;
         }
         let transport = if seen.tcp.is_some() { Transport::Tcp } else { Transport::Udp };
         let client = if emit::opener_port_asks(seen.sport, seen.dport, opens, transport) { seen.src } else { seen.dst };
@@ -103,8 +108,19 @@ impl Worker {
         };
         self.tally.lone(&first);
         self.lone.put(hash, &first);
-        true
+        Stay::Lone
     }
+}
+
+/// What becomes of a first packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    /// It is kept, and counted.
+    Lone,
+    /// Somebody wants to read it.
+    Wanted,
+    /// It does not fit among those that are kept so.
+    Unfit,
 }
 
 /// The sender's end, and the other one.

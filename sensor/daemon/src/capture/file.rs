@@ -15,6 +15,7 @@ use super::input::{self, Opened};
 use super::pcap::{Located, Next, Pcap, Stop};
 use super::pcapng::Pcapng;
 use super::progress::Meter;
+use super::records::Records;
 use super::window::{Ended, Stream, Window};
 use super::{Source, Step};
 use crate::cli::safe::printable;
@@ -47,8 +48,6 @@ pub struct FileSource {
     name: String,
     window: Window,
     format: Format,
-    /// The latest frame.
-    found: Located,
     over: bool,
     warnings: Vec<Warning>,
 }
@@ -91,7 +90,7 @@ impl FileSource {
         };
         let mut window = Window::new(stream, options.chunk);
         let format = header(&name, &mut window, options.first_interface)?;
-        Ok(FileSource { name, window, format, found: Located::default(), over: false, warnings: Vec::new() })
+        Ok(FileSource { name, window, format, over: false, warnings: Vec::new() })
     }
 
     /// The name in messages, safe to print.
@@ -105,21 +104,20 @@ impl FileSource {
     /// [`CaptureError::Input`] when the device fails; what the file itself lacks is a warning.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        Ok(if self.advance()? { Some(self.frame()) } else { None })
+        Ok(self.advance()?.map(|found| self.frame(found)))
     }
 
-    /// Moves on to the next frame; `false` when there is none.
-    #[inline(always)]
-    fn advance(&mut self) -> Result<bool, CaptureError> {
+    /// Moves on to the next frame; `None` when there is none.
+    fn advance(&mut self) -> Result<Option<Located>, CaptureError> {
         if self.over {
-            return Ok(false);
+            return Ok(None);
         }
         let next = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next(&mut self.window, &mut self.found),
-            Format::Pcapng(pcapng) => pcapng.next(&mut self.window, &mut self.found),
+            Format::Pcap(pcap) => pcap.next(&mut self.window),
+            Format::Pcapng(pcapng) => pcapng.next(&mut self.window),
         };
         match next {
-            Ok(Next::Frame) => return Ok(true),
+            Ok(Next::Frame(found)) => return Ok(Some(found)),
             Ok(Next::End) => self.end(None),
             Ok(Next::Stop(stop)) => self.end(Some(*stop)),
             Err(error) => {
@@ -127,20 +125,12 @@ impl FileSource {
                 return Err(CaptureError::input(&self.name, &error));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
-    #[inline(always)]
-    fn frame(&self) -> Frame<'_> {
-        let found = &self.found;
-        Frame {
-            ts: found.ts,
-            link_type: found.link_type,
-            interface: found.interface,
-            bytes: self.window.slice(found.place.clone()),
-            wire_len: found.wire_len,
-            vlan: None,
-        }
+    fn frame(&self, found: Located) -> Frame<'_> {
+        let Located { ts, link_type, interface, wire_len, place } = found;
+        Frame { ts, link_type, interface, bytes: self.window.slice(place), wire_len, vlan: None }
     }
 
     /// Bytes of memory that the buffer holds.
@@ -209,13 +199,7 @@ impl Files {
     }
 
     /// Makes sure that a file is open that is not over; false when there is none left.
-    #[inline(always)]
     fn ready(&mut self) -> Result<bool, CaptureError> {
-        if self.current.as_ref().is_some_and(|file| !file.over) { Ok(true) } else { self.open_next() }
-    }
-
-    #[cold]
-    fn open_next(&mut self) -> Result<bool, CaptureError> {
         loop {
             match &mut self.current {
                 Some(file) if !file.over => return Ok(true),
@@ -240,16 +224,29 @@ impl Files {
 }
 
 impl Source for Files {
-    #[inline(always)]
     fn next(&mut self) -> Result<Step<'_>, CaptureError> {
-        while !self.options.stop.load(Ordering::Relaxed) && self.ready()? {
-            let Some(file) = &mut self.current else { continue };
-            if file.advance()? {
-                self.latest = self.latest.max(file.found.ts);
-                return Ok(self.current.as_ref().map_or(Step::End, |file| Step::Frame(file.frame())));
+        let found = loop {
+            if self.options.stop.load(Ordering::Relaxed) || !self.ready()? {
+                return Ok(Step::End);
             }
+            if let Some(file) = &mut self.current
+                && let Some(found) = file.advance()?
+            {
+                break found;
+            }
+        };
+        self.latest = self.latest.max(found.ts);
+        Ok(self.current.as_ref().map_or(Step::End, |file| Step::Frame(file.frame(found))))
+    }
+
+    fn records(&mut self) -> Records<'_> {
+        let Some(file) = self.current.as_mut().filter(|file| !file.over) else { return Records::default() };
+        let Format::Pcap(pcap) = &file.format else { return Records::default() };
+        if self.options.stop.load(Ordering::Relaxed) {
+            return Records::default();
         }
-        Ok(Step::End)
+        let (bytes, start) = file.window.ahead();
+        Records::new(bytes, start, &mut self.latest, *pcap)
     }
 
     fn warnings(&mut self) -> Vec<Warning> {

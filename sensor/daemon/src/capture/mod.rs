@@ -14,6 +14,7 @@ pub mod live;
 mod pcap;
 mod pcapng;
 mod progress;
+mod records;
 mod window;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use error::{Broken, CaptureError, Loss, Warning};
 pub use file::{FileSource, Files, Options};
 pub use live::{Filter, Link, LinkState, LinkView, Live, LiveOptions};
 pub use progress::Meter;
+pub use records::Records;
 
 use ringfence_core::decode::Frame;
 use ringfence_core::time::Timestamp;
@@ -52,6 +54,11 @@ pub trait Source {
     /// [`CaptureError`] when an input cannot be opened, cannot be read, or is no capture at all. A source of several inputs goes on
     /// with the next input when it is called again; any other source answers [`Step::End`] from then on.
     fn next(&mut self) -> Result<Step<'_>, CaptureError>;
+
+    /// Frames that lie in memory already, for whoever takes all of them: [`Source::next`] goes on behind those that were taken.
+    fn records(&mut self) -> Records<'_> {
+        Records::default()
+    }
 
     /// What was lost without being an error, since the last call: a cut last packet, skipped blocks, a damaged end.
     fn warnings(&mut self) -> Vec<Warning> {

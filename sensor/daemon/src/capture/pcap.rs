@@ -5,6 +5,7 @@
 use std::io;
 use std::ops::Range;
 
+use ringfence_core::decode::Frame;
 use ringfence_core::time::Timestamp;
 
 use super::window::{Ended, Window};
@@ -13,7 +14,7 @@ use super::window::{Ended, Window};
 pub(super) const RECORD_BYTES_MAX: u32 = 256 * 1024;
 
 const HEADER: usize = 24;
-const RECORD_HEADER: usize = 16;
+pub(super) const RECORD_HEADER: usize = 16;
 
 /// The order of the bytes in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +38,17 @@ impl Order {
         if self == Order::Little { u32::from_le_bytes(*b) } else { u32::from_be_bytes(*b) }
     }
 
-    /// The first four 32-bit numbers; 0 when the bytes are not there (callers look first).
+    /// Four 32-bit numbers.
     #[inline(always)]
-    fn words(self, bytes: &[u8]) -> [u32; 4] {
-        let Some(bytes) = bytes.first_chunk::<16>() else { return [0; 4] };
+    fn words(self, bytes: &[u8; RECORD_HEADER]) -> [u32; 4] {
         let mut words = [0; 4];
         words.iter_mut().zip(bytes.as_chunks::<4>().0).for_each(|(to, word)| *to = u32::from_le_bytes(*word));
         if self == Order::Big { words.map(u32::swap_bytes) } else { words }
     }
 }
 
-/// A frame whose bytes are in the window. Readers fill one that stays where it is: moved, it would cost as much as reading it.
-#[derive(Clone, Debug, Default)]
+/// A frame whose bytes are in the window.
+#[derive(Clone, Debug)]
 pub(super) struct Located {
     pub ts: Timestamp,
     pub link_type: u16,
@@ -60,7 +60,7 @@ pub(super) struct Located {
 /// What comes next in a file.
 #[derive(Clone, Debug)]
 pub(super) enum Next {
-    Frame,
+    Frame(Located),
     End,
     Stop(Box<Stop>),
 }
@@ -113,8 +113,17 @@ enum Lengths {
     Either,
 }
 
+/// What the header of a record says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub ts: Timestamp,
+    /// Bytes of the frame in the file.
+    pub caplen: u32,
+    pub wire_len: u32,
+}
+
 /// A file after its header.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Pcap {
     order: Order,
     nanos_per_tick: u64,
@@ -149,14 +158,28 @@ impl Pcap {
         Ok(Some(Ok(Pcap { order, nanos_per_tick, link_type, interface, lengths })))
     }
 
-    /// The next record.
+    /// What a record's header says.
     #[inline(always)]
-    pub fn next(&mut self, window: &mut Window, found: &mut Located) -> io::Result<Next> {
-        if !window.need(RECORD_HEADER)? {
-            return Ok(end_between(window, "a record header", RECORD_HEADER as u64));
-        }
-        let [secs, ticks, first, second] = self.order.words(window.bytes());
+    pub fn head(&self, header: &[u8; RECORD_HEADER]) -> Head {
+        let [secs, ticks, first, second] = self.order.words(header);
         let (caplen, len) = self.lengths(first, second);
+        let ts = Timestamp::from_secs_nanos(u64::from(secs), u64::from(ticks) * self.nanos_per_tick);
+        Head { ts, caplen, wire_len: len.max(caplen) }
+    }
+
+    /// A frame of this file.
+    #[inline(always)]
+    pub fn frame<'b>(&self, head: &Head, bytes: &'b [u8]) -> Frame<'b> {
+        Frame { ts: head.ts, link_type: self.link_type, interface: self.interface, bytes, wire_len: head.wire_len, vlan: None }
+    }
+
+    /// The next record.
+    pub fn next(&mut self, window: &mut Window) -> io::Result<Next> {
+        window.need(RECORD_HEADER)?;
+        let Some(header) = window.bytes().first_chunk() else {
+            return Ok(end_between(window, "a record header", RECORD_HEADER as u64));
+        };
+        let Head { ts, caplen, wire_len } = self.head(header);
         if caplen > RECORD_BYTES_MAX {
             let what = format!("a record claims {caplen} bytes, more than the {RECORD_BYTES_MAX} that any packet has");
             return Ok(Next::Stop(Box::new(Stop::damaged(window.offset(), what))));
@@ -165,13 +188,14 @@ impl Pcap {
         if !window.need(RECORD_HEADER + size)? {
             return Ok(Next::Stop(Box::new(Stop::ended(window, window.offset(), "a record", (RECORD_HEADER + size) as u64))));
         }
-        found.ts = Timestamp::from_secs_nanos(u64::from(secs), u64::from(ticks) * self.nanos_per_tick);
         let record = window.consume(RECORD_HEADER + size);
-        found.place = record.start + RECORD_HEADER..record.end;
-        found.link_type = self.link_type;
-        found.interface = self.interface;
-        found.wire_len = len.max(caplen);
-        Ok(Next::Frame)
+        Ok(Next::Frame(Located {
+            ts,
+            link_type: self.link_type,
+            interface: self.interface,
+            wire_len,
+            place: record.start + RECORD_HEADER..record.end,
+        }))
     }
 
     /// The number of its one interface.

@@ -167,7 +167,7 @@ impl Pcapng {
 
     /// The next packet.
     #[inline]
-    pub fn next(&mut self, window: &mut Window, found: &mut Located) -> io::Result<Next> {
+    pub fn next(&mut self, window: &mut Window) -> io::Result<Next> {
         loop {
             if let Some(rest) = self.rest.take()
                 && let Some(stop) = self.finish(window, rest)?
@@ -194,10 +194,7 @@ impl Pcapng {
                 _ => self.skip(window, total),
             };
             match block {
-                Found::Frame(frame) => {
-                    *found = frame;
-                    return Ok(Next::Frame);
-                }
+                Found::Frame(frame) => return Ok(Next::Frame(frame)),
                 Found::Ended => return Ok(Next::Stop(Box::new(ended(window, window.offset(), total)))),
                 Found::Nothing => {}
             }

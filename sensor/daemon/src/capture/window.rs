@@ -113,6 +113,11 @@ impl Window {
         &self.buffer[self.start..self.end]
     }
 
+    /// The same, and where they begin: whoever takes some of them moves that on.
+    pub fn ahead(&mut self) -> (&[u8], &mut usize) {
+        (&self.buffer[self.start..self.end], &mut self.start)
+    }
+
     /// Steps over `n` bytes that were looked at; their place stays valid for [`Window::slice`] until the next read.
     #[inline]
     pub fn consume(&mut self, n: usize) -> Range<usize> {
@@ -139,7 +144,7 @@ impl Window {
     /// Bytes at a place that [`Window::consume`] gave.
     #[inline]
     pub fn slice(&self, place: Range<usize>) -> &[u8] {
-        self.buffer.get(place).unwrap_or_default()
+        &self.buffer[place]
     }
 
     /// How many bytes of the stream were stepped over.

@@ -9,7 +9,7 @@ use ringfence_core::correlate::Correlator;
 use ringfence_core::evidence::Evidence;
 use ringfence_core::worker::{Output, Worker};
 
-use crate::capture::{CaptureError, Source, Step};
+use crate::capture::{CaptureError, Records, Source, Step};
 
 pub use live::{Batch, Orders, Published, RingView, live};
 
@@ -24,9 +24,23 @@ pub fn drive<S: Source + ?Sized, O: Output>(
 ) -> Vec<CaptureError> {
     let mut errors = Vec::new();
     let mut ends = 0;
-    // `between` is called in one place, so that it becomes a part of the loop.
+    let mut records = Records::default();
+    // `worker` and `between` are called in one place, so that they become a part of the loop.
     while ends < 2 {
-        let phase = match source.next() {
+        let step = match records.next() {
+            Some(frame) => Ok(Step::Frame(frame)),
+            None => {
+                records = source.records();
+                match records.next() {
+                    Some(frame) => Ok(Step::Frame(frame)),
+                    None => {
+                        records = Records::default();
+                        source.next()
+                    }
+                }
+            }
+        };
+        let phase = match step {
             Ok(Step::Frame(frame)) => {
                 worker.frame(&frame, output);
                 Phase::Frame
@@ -90,8 +104,7 @@ pub fn replay_told<S: Source + ?Sized>(
         if !inbox.evidence.is_empty() {
             inbox.evidence.drain(..).for_each(|e| correlator.take(e));
         }
-        let due = phase == Phase::Ending || updates < WATCH_EAGER || frames >= WATCH_EVERY;
-        if due && correlator.has_watch_update() {
+        if correlator.has_watch_update() && (phase == Phase::Ending || updates < WATCH_EAGER || frames >= WATCH_EVERY) {
             updates = updates.saturating_add(1);
             frames = 0;
             pass_on(worker, correlator, inbox);
