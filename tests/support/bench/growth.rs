@@ -30,7 +30,7 @@ const JUDGE_EVERY: u64 = 50_000;
 const QUIET: Duration = Duration::from_secs(24 * 3_600);
 
 /// A corpus in memory.
-pub struct Frames(Vec<u8>);
+pub struct Frames(Arc<[u8]>);
 
 impl Frames {
     /// Makes one.
@@ -40,7 +40,7 @@ impl Frames {
     pub fn new(corpus: Corpus, units: u64) -> Self {
         let mut bytes = Vec::new();
         corpus::write(corpus, units, &mut bytes).expect("memory");
-        Frames(bytes)
+        Frames(bytes.into())
     }
 
     /// Segments of `flows` streams in turn.
@@ -50,13 +50,13 @@ impl Frames {
     pub fn of_flows(flows: u64, units: u64) -> Self {
         let mut bytes = Vec::new();
         corpus::write_flows(flows, units, &mut bytes).expect("memory");
-        Frames(bytes)
+        Frames(bytes.into())
     }
 
     /// Shows every frame, so much later than it was made.
     fn each(&self, later: Duration, mut take: impl FnMut(&Frame<'_>)) -> u64 {
         let mut count = 0;
-        let mut source = FileSource::from_bytes("corpus", self.0.clone(), &Options::default()).expect("our own capture");
+        let mut source = FileSource::from_bytes("corpus", Arc::clone(&self.0), &Options::default()).expect("our own capture");
         while let Ok(Some(frame)) = source.next_frame() {
             take(&Frame { ts: frame.ts.after(later), ..frame });
             count += 1;

@@ -73,7 +73,7 @@ impl FileSource {
     ///
     /// # Errors
     /// [`CaptureError`] when it is no capture.
-    pub fn from_bytes(name: &str, bytes: Vec<u8>, options: &Options) -> Result<Self, CaptureError> {
+    pub fn from_bytes(name: &str, bytes: impl AsRef<[u8]> + Send + 'static, options: &Options) -> Result<Self, CaptureError> {
         let opened = input::detect(Box::new(Cursor::new(bytes)), &options.meter).map_err(|e| CaptureError::input(name, &e))?;
         FileSource::from_stream(name, opened.compression, opened.stream, options)
     }
