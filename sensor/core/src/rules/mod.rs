@@ -4,6 +4,7 @@
 //! devices or policy.
 
 mod check;
+mod ends;
 mod file;
 mod indicator;
 mod name_list;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::fold::{FoldHasher, Folded};
 
+use super::ends::{Ending, Ends};
 use super::indicator::IndicatorId;
 use super::name_list::{NameList, name_at};
 
@@ -106,6 +107,8 @@ pub(super) struct Table {
     texts: Arc<NameTexts>,
     slots: Box<[u64]>,
     hash: Folded,
+    /// How the names end that patterns are filed under.
+    ends: Ends,
 }
 
 impl Table {
@@ -114,7 +117,7 @@ impl Table {
         let count: usize = lists.clone().map(NameList::len).sum();
         // A free slot ends every search, so there is always one.
         let slots = vec![FREE; if count == 0 { 0 } else { count * 2 + 1 }].into_boxed_slice();
-        let mut table = Table { texts: Arc::clone(texts), slots, hash: Folded::default() };
+        let mut table = Table { texts: Arc::clone(texts), slots, hash: Folded::default(), ends: Ends::with_room(count) };
         let mut displaced = Vec::new();
         for (at, _) in lists.flat_map(NameList::placed) {
             if let Ok(at) = u32::try_from(at)
@@ -128,7 +131,13 @@ impl Table {
 
     /// Bytes of memory that the slots take.
     pub(super) fn held(&self) -> usize {
-        size_of_val(&*self.slots)
+        size_of_val(&*self.slots) + self.ends.held()
+    }
+
+    /// Whether a name with this ending may match.
+    #[inline]
+    pub(super) fn may_have(&self, ending: Ending) -> bool {
+        self.ends.may_have(ending)
     }
 
     /// Files the pattern at a place; the place of the same pattern before it.
@@ -136,6 +145,7 @@ impl Table {
         let texts = Arc::clone(&self.texts);
         let name = texts.name(at)?;
         let shape = Shape::of(name);
+        self.ends.add(shape.place());
         let mut state = self.hash.build_hasher();
         labels(shape.place().as_bytes()).for_each(|(label, _)| state.write(label));
         let hash = if matches!(shape, Shape::Star(..)) { one_label_before(state) } else { state.finish() };
@@ -261,6 +271,6 @@ mod tests {
         assert_eq!(displaced, [(0, 15)]);
         assert_eq!(table.longest("a.test"), Some((IndicatorId(7), 2)));
         assert_eq!(table.longest("bx.a.test"), Some((IndicatorId(7), 3)));
-        assert!(table.slots.len() > 2 * 4 && table.held() == table.slots.len() * 8);
+        assert!(table.slots.len() > 2 * 4 && table.held() == table.slots.len() * 8 + table.ends.held());
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::ends::{Ending, Ends};
 use super::indicator::IndicatorId;
 use super::name_list::NameList;
 use super::name_table::{NameTexts, Table};
@@ -15,11 +16,15 @@ pub const LOCAL_SUFFIXES: &[&str] = &["lan", "local", "home", "home.arpa", "inte
 /// The longest name that is looked at (RFC 1035 section 2.3.4: 255 octets on the wire, 253 in text); longer ones match nothing.
 pub(super) const NAME_MAX: usize = 253;
 
+/// Local suffixes that are stripped.
+const LOCALS_MAX: usize = 64;
+
 /// All name patterns that a field is held against.
 #[derive(Clone, Debug)]
 pub struct Names {
     table: Arc<Table>,
     local: Vec<Box<str>>,
+    local_ends: Ends,
 }
 
 impl Default for Names {
@@ -31,13 +36,16 @@ impl Default for Names {
 impl Names {
     /// No patterns; the built-in local suffixes.
     pub fn new() -> Self {
-        Names { table: Arc::default(), local: LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect() }
+        let mut local_ends = Ends::with_room(LOCALS_MAX);
+        LOCAL_SUFFIXES.iter().for_each(|suffix| local_ends.add(suffix));
+        Names { table: Arc::default(), local: LOCAL_SUFFIXES.iter().map(|s| (*s).into()).collect(), local_ends }
     }
 
     /// Strips one more local suffix from now on.
     pub fn add_local(&mut self, suffix: &str) {
         let suffix = suffix.trim_matches('.').to_ascii_lowercase();
-        if !suffix.is_empty() && suffix.len() < NAME_MAX && !self.local.iter().any(|s| **s == *suffix) && self.local.len() < 64 {
+        if !suffix.is_empty() && suffix.len() < NAME_MAX && !self.local.iter().any(|s| **s == *suffix) && self.local.len() < LOCALS_MAX {
+            self.local_ends.add(&suffix);
             self.local.push(suffix.into());
             self.local.sort_by_key(|s| std::cmp::Reverse(s.len()));
         }
@@ -62,6 +70,11 @@ impl Names {
     /// `com` as a suffix hides nothing, and a rule for the organisation's own domain does not cover up an app's name to which
     /// resolvers appended that domain.
     pub fn find(&self, name: &[u8]) -> Option<IndicatorId> {
+        let ending = Ending::of(name.strip_suffix(b".").unwrap_or(name));
+        if self.table.may_have(ending) || self.local_ends.may_have(ending) { self.look_up(name) } else { None }
+    }
+
+    fn look_up(&self, name: &[u8]) -> Option<IndicatorId> {
         let mut buffer = [0; NAME_MAX];
         let name = normalised(name, &mut buffer)?;
         let whole = self.table.longest(name);
