@@ -150,6 +150,11 @@ pub trait Record {
     /// Shows each field to `see`, in a fixed order; with [`Detail::Cheap`] only those that cost nothing.
     fn visit(&self, detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>));
 
+    /// Whether its fields are all that it says: it has no answers, bindings or suffixes.
+    fn is_only_fields(&self) -> bool {
+        false
+    }
+
     /// Shows what it teaches about names and addresses.
     fn answers(&self, _see: &mut dyn FnMut(Answer<'_>)) {}
 

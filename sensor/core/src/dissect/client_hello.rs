@@ -152,10 +152,10 @@ fn behind_byte(bytes: &[u8]) -> &[u8] {
 
 /// An extension and what follows it. One that runs over the end is a lie: what it claims to hold is not read.
 fn extension(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let (kind, after) = be16(bytes)?;
-    let (length, after) = be16(after)?;
-    let (data, next) = after.split_at_checked(usize::from(length))?;
-    Some((kind, data, next))
+    let (head, after) = bytes.split_first_chunk::<4>()?;
+    let [k1, k0, l1, l0] = *head;
+    let (data, next) = after.split_at_checked(usize::from(u16::from_be_bytes([l1, l0])))?;
+    Some((u16::from_be_bytes([k1, k0]), data, next))
 }
 
 /// The parts of a hello's body before its extensions: version, suites, and what stands behind the compression methods.
@@ -354,6 +354,10 @@ impl Record for ClientHello<'_> {
 
     fn sender(&self) -> Option<Role> {
         Some(Role::Client)
+    }
+
+    fn is_only_fields(&self) -> bool {
+        true
     }
 
     fn visit(&self, detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>)) {

@@ -1,5 +1,8 @@
 //! The server's side of a TLS handshake: ServerHello, and the names in its certificate where they are in the clear (TLS 1.2 and below).
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use tls_parser::parse_tls_handshake_server_hello;
 
 use crate::field::{Family, Field, FieldKind, Value};
@@ -126,6 +129,10 @@ impl Record for ServerHello<'_> {
         Some(Role::Server)
     }
 
+    fn is_only_fields(&self) -> bool {
+        true
+    }
+
     fn visit(&self, detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
         if detail == Detail::Full {
             see(&CHOSEN_VERSION, Value::Text(format!("{:04x}", self.version).as_bytes()));
@@ -140,8 +147,8 @@ impl Record for ServerHello<'_> {
 
 /// The DNS names of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CertificateNames {
-    names: Vec<Vec<u8>>,
+pub(super) struct CertificateNames<'a> {
+    names: Vec<&'a [u8]>,
 }
 
 /// Names read of one certificate.
@@ -150,15 +157,18 @@ const NAMES_MAX: usize = 100;
 /// The DER of the subjectAltName OID 2.5.29.17.
 const SAN_OID: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
 
-impl CertificateNames {
+/// Finds it: a certificate has thousands of octets before.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(SAN_OID));
+
+impl<'a> CertificateNames<'a> {
     /// Reads the first certificate of a Certificate message (RFC 5246 section 7.4.2). Only the dNSName entries of subjectAltName
     /// (context tag 2) are looked for, right behind its OID; the rest of X.509 is of no use here.
-    pub(super) fn parse(body: &[u8]) -> Option<CertificateNames> {
+    pub(super) fn parse(body: &'a [u8]) -> Option<Self> {
         let first = body.get(3..)?;
         let (length, rest) = first.split_first_chunk::<3>()?;
         let length = usize::try_from(u32::from_be_bytes([0, length[0], length[1], length[2]])).ok()?;
         let der = rest.get(..length)?;
-        let at = der.windows(SAN_OID.len()).position(|w| w == SAN_OID)?;
+        let at = FINDER.find(der)?;
         let mut rest = der.get(at + SAN_OID.len()..)?;
         // An optional BOOLEAN (critical), the OCTET STRING, the SEQUENCE.
         rest = rest.strip_prefix(&[1, 1, 0xff]).unwrap_or(rest);
@@ -168,7 +178,7 @@ impl CertificateNames {
         let mut names = Vec::new();
         while let Some((tag, data, next)) = element(rest) {
             if tag == 0x82 && names.len() < NAMES_MAX {
-                names.push(data.to_vec());
+                names.push(data);
             }
             rest = next;
         }
@@ -190,7 +200,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, content, rest))
 }
 
-impl Record for CertificateNames {
+impl Record for CertificateNames<'_> {
     fn dissector(&self) -> &'static str {
         "tls"
     }
@@ -203,8 +213,11 @@ impl Record for CertificateNames {
         Some(Role::Server)
     }
 
+    fn is_only_fields(&self) -> bool {
+        true
+    }
+
     fn visit(&self, _detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
-        let names: Vec<&[u8]> = self.names.iter().map(Vec::as_slice).collect();
-        see(&CERT_NAME, Value::List(&names));
+        see(&CERT_NAME, Value::List(&self.names));
     }
 }

@@ -43,7 +43,7 @@ pub struct RuleSet {
     names_of: BTreeMap<FieldAt, Names>,
     texts: BTreeMap<FieldAt, Texts>,
     prefixes: BTreeMap<FieldAt, Prefixes>,
-    wanted: HashSet<FieldAt, Folded>,
+    wanted: Wanted,
     fingerprints: bool,
 }
 
@@ -90,7 +90,7 @@ impl RuleSet {
             }
         }
         if rules.iter().any(|r| r.fields.is_empty() && !r.names.is_empty()) {
-            set.wanted.extend(fields.iter().filter(|f| f.kind == FieldKind::Name).map(|f| address(f)));
+            fields.iter().filter(|f| f.kind == FieldKind::Name).for_each(|f| set.wanted.insert(address(f)));
         }
         set.rules = Arc::new(rules);
         set.file_names(diagnostics);
@@ -166,7 +166,7 @@ impl RuleSet {
     /// Whether any rule looks at a field.
     #[inline]
     pub fn wants(&self, field: &'static Field) -> bool {
-        self.wanted.contains(&address(field))
+        self.wanted.contains(address(field))
     }
 
     /// Whether a rule looks at a fingerprint, so that they must be computed for every hello.
@@ -248,6 +248,30 @@ impl RuleSet {
         if let Some(texts) = self.texts.get(&address(field)) {
             texts.find(bytes, hit);
         }
+    }
+}
+
+/// Fields that some rule looks at. A bit for each tells of most others that no rule does.
+#[derive(Clone, Debug, Default)]
+struct Wanted {
+    bits: u64,
+    fields: HashSet<FieldAt, Folded>,
+}
+
+impl Wanted {
+    fn bit(field: FieldAt) -> u64 {
+        // Declarations stand one behind the other: the upper bits of the product differ for neighbours.
+        1 << ((field as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+    }
+
+    fn insert(&mut self, field: FieldAt) {
+        self.bits |= Self::bit(field);
+        self.fields.insert(field);
+    }
+
+    #[inline]
+    fn contains(&self, field: FieldAt) -> bool {
+        self.bits & Self::bit(field) != 0 && self.fields.contains(&field)
     }
 }
 

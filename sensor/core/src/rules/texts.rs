@@ -14,8 +14,8 @@ type Needle = (Box<str>, Vec<Box<str>>, IndicatorId);
 /// Whole texts, beginnings, and parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts {
-    is: HashMap<Box<str>, Vec<IndicatorId>, Folded>,
-    prefix: HashMap<Box<str>, Vec<IndicatorId>, Folded>,
+    is: HashMap<Box<[u8]>, Vec<IndicatorId>, Folded>,
+    prefix: HashMap<Box<[u8]>, Vec<IndicatorId>, Folded>,
     /// Lengths of the beginnings.
     lengths: Vec<usize>,
     contains: Vec<Needle>,
@@ -26,12 +26,12 @@ pub(super) struct Texts {
 impl Texts {
     /// Files a whole text.
     pub(super) fn is(&mut self, text: &str, id: IndicatorId) {
-        self.is.entry(text.into()).or_default().push(id);
+        self.is.entry(text.as_bytes().into()).or_default().push(id);
     }
 
     /// Files a beginning.
     pub(super) fn prefix(&mut self, text: &str, id: IndicatorId) {
-        self.prefix.entry(text.into()).or_default().push(id);
+        self.prefix.entry(text.as_bytes().into()).or_default().push(id);
         if !self.lengths.contains(&text.len()) {
             self.lengths.push(text.len());
             self.lengths.sort_unstable();
@@ -56,13 +56,10 @@ impl Texts {
 
     /// Shows whose patterns a text matches.
     pub(super) fn find(&self, bytes: &[u8], hit: &mut dyn FnMut(IndicatorId)) {
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            self.is.get(text).into_iter().flatten().for_each(|id| hit(*id));
-        }
+        self.is.get(bytes).into_iter().flatten().for_each(|id| hit(*id));
         for length in &self.lengths {
             let Some(start) = bytes.get(..*length) else { break };
-            let known = std::str::from_utf8(start).ok().and_then(|text| self.prefix.get(text));
-            known.into_iter().flatten().for_each(|id| hit(*id));
+            self.prefix.get(start).into_iter().flatten().for_each(|id| hit(*id));
         }
         let Some(finder) = &self.finder else { return };
         // In the order of the rules, not in that of the text.

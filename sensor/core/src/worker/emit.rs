@@ -265,6 +265,9 @@ impl Sink for FlowSink<'_, '_, '_> {
         self.settle_client(record);
         self.show(record);
         let matched = self.sign(record);
+        if record.is_only_fields() {
+            return;
+        }
         if matched || !record.answers_under_a_field() {
             self.learn(record);
         }
