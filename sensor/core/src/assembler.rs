@@ -224,6 +224,17 @@ impl Assembler {
         }
     }
 
+    /// Takes `count` bytes off the front, and forgets what was consumed.
+    #[inline]
+    pub fn pass(&mut self, count: usize) {
+        if self.window.is_empty() && self.behind.is_empty() {
+            self.start = self.start.saturating_add(count as u64);
+        } else {
+            self.consume(count);
+        }
+        self.forget_history();
+    }
+
     /// What lies behind a gap comes nearer; what the start reaches can be read.
     fn draw_near(&mut self, count: usize) {
         self.behind.retain_mut(|span| {

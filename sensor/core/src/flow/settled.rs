@@ -106,8 +106,11 @@ impl Settled {
         self.untouched = false;
         let (set, tag) = place_of(hash);
         let now = ticks(now);
-        let rank = |slot: &Slot| if slot.tag() == 0 { u64::MAX } else { slot.age(now) };
-        if let Some(slot) = self.sets.get_mut(set).and_then(|s| s.iter_mut().max_by_key(|s| rank(s))) {
+        let Some(slots) = self.sets.get_mut(set) else { return };
+        let free = slots.iter_mut().rev().find(|s| **s == Slot::default());
+        if let Some(slot) = free {
+            *slot = Slot::new(tag, now, place);
+        } else if let Some(slot) = slots.iter_mut().max_by_key(|s| s.age(now)) {
             *slot = Slot::new(tag, now, place);
         }
     }

@@ -93,13 +93,15 @@ impl Default for Half {
 }
 
 impl Half {
-    /// A direction of which a segment without data was seen: it opened it, or its data comes next.
-    pub fn begun(seq: u32, syn: bool) -> Self {
+    /// In a direction of which nothing was seen comes a segment without data: it opens it, or the data comes next.
+    #[inline]
+    pub fn begin(&mut self, seq: u32, syn: bool) {
         if syn {
-            return Half { base: Some(seq.wrapping_add(1)), opened: true, at_start: true, ..Half::default() };
+            (self.base, self.opened, self.at_start) = (Some(seq.wrapping_add(1)), true, true);
+        } else {
+            self.base = Some(seq.wrapping_sub(low32(MIDSTREAM_START)));
+            self.window = Assembler::new(MIDSTREAM_START, STREAM_BYTES_MAX, STREAM_RANGES_MAX).with_history(HISTORY_MAX);
         }
-        let window = Assembler::new(MIDSTREAM_START, STREAM_BYTES_MAX, STREAM_RANGES_MAX).with_history(HISTORY_MAX);
-        Half { base: Some(seq.wrapping_sub(low32(MIDSTREAM_START))), window, ..Half::default() }
     }
 
     /// The bytes that can be read.
@@ -110,6 +112,13 @@ impl Half {
     /// Whether the stream ends behind the readable bytes.
     pub fn at_end(&self) -> bool {
         self.fin.is_some_and(|fin| fin <= self.window.start().saturating_add(self.readable().len() as u64))
+    }
+
+    /// Whether the reader is to be called: it has enough bytes, or all that will ever be there.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        let unread = self.readable().len();
+        !self.done && ((unread > 0 && unread >= self.need) || self.at_end())
     }
 
     /// Bytes of memory held.
@@ -139,8 +148,9 @@ impl Half {
     /// Bytes that were never put in are done with, and no later copy of anything before them matters.
     #[inline]
     pub fn pass(&mut self, count: usize) {
-        self.consume(count);
-        self.window.forget_history();
+        self.begun |= count > 0;
+        self.at_start &= count == 0;
+        self.window.pass(count);
         self.gap_since = None;
     }
 
@@ -332,7 +342,9 @@ mod tests {
         for (seq, opens) in [(0, true), (u32::MAX, true), (7, false), (u32::MAX, false)] {
             let mut half = Half::default();
             half.push(&Segment { syn: opens, ..segment(seq, b"") });
-            assert_eq!(format!("{half:?}"), format!("{:?}", Half::begun(seq, opens)), "{seq} {opens}");
+            let mut begun = Half::default();
+            begun.begin(seq, opens);
+            assert_eq!(format!("{half:?}"), format!("{begun:?}"), "{seq} {opens}");
         }
     }
 

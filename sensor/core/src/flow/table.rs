@@ -177,10 +177,14 @@ impl<S> FlowTable<S> {
         self.slot(at.0).map(|s| &mut s.flow)
     }
 
-    /// Puts a flow in that is not there, as the newest: where it is, and the quietest flow when the table was full.
-    pub fn insert(&mut self, key: &FlowKey, flow: Flow<S>) -> (FlowIndex, Option<Flow<S>>) {
-        debug_assert!(self.find(key).is_none(), "a flow is put in once");
-        let evicted = if self.len() >= self.capacity { self.pop_oldest() } else { None };
+    /// Whether a flow has to leave before another one is put in.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity
+    }
+
+    /// Puts a flow in that is not there, as the newest; where it is.
+    pub fn insert(&mut self, key: &FlowKey, flow: Flow<S>) -> FlowIndex {
+        debug_assert!(self.find(key).is_none() && !self.is_full(), "a flow is put in once, where there is room");
         let (hash, ends) = (key.hash(&self.keys), [flow.opener.addr, flow.peer.addr].map(short));
         self.quiet_since = self.quiet_since.min(flow.last);
         let slot = Some(Slot { newer: NIL, older: NIL, moved: flow.last, hash, words: key.words(), flow });
@@ -197,7 +201,7 @@ impl<S> FlowTable<S> {
         }
         self.index.insert(hash, at);
         self.link_newest(at);
-        (FlowIndex(at), evicted)
+        FlowIndex(at)
     }
 
     /// Drops the flow at a place.
@@ -211,34 +215,25 @@ impl<S> FlowTable<S> {
         }
     }
 
-    /// Takes out the flow at a place.
-    pub fn take(&mut self, at: FlowIndex) -> Option<Flow<S>> {
-        self.unlink(at.0);
-        let slot = self.slots.get_mut(usize::try_from(at.0).ok()?)?.take()?;
-        self.index.remove(slot.hash, at.0);
-        self.free.push(at.0);
-        Some(slot.flow)
+    /// The flow that was quiet longest.
+    pub fn oldest(&self) -> Option<FlowIndex> {
+        Some(self.oldest).filter(|at| *at != NIL).map(FlowIndex)
     }
 
-    /// Takes out the flow that was quiet longest.
-    pub fn pop_oldest(&mut self) -> Option<Flow<S>> {
-        self.take(FlowIndex(self.oldest))
-    }
-
-    /// Takes out the flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
+    /// The flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
     #[inline]
-    pub fn pop_idle(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
-        if now.exceeds(self.quiet_since, idle) { self.pop_quiet(now, idle) } else { None }
+    pub fn idle(&mut self, now: Timestamp, idle: Duration) -> Option<FlowIndex> {
+        if now.exceeds(self.quiet_since, idle) { self.quiet(now, idle) } else { None }
     }
 
     #[cold]
-    fn pop_quiet(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
+    fn quiet(&mut self, now: Timestamp, idle: Duration) -> Option<FlowIndex> {
         let Some(last) = self.slot(self.oldest).map(|s| s.flow.last) else {
             self.quiet_since = now;
             return None;
         };
         if now.since(last) > idle {
-            return self.pop_oldest();
+            return self.oldest();
         }
         self.quiet_since = last;
         None
@@ -307,22 +302,35 @@ mod tests {
     #[test]
     fn keeps_the_newest() {
         let mut table = FlowTable::new(3);
-        for port in [10, 11, 12] {
+        let put = |table: &mut FlowTable<u16>, port: u16| {
             let (key, f) = flow(port, u64::from(port));
-            assert!(table.insert(&key, f).1.is_none());
+            table.insert(&key, f)
+        };
+        let drop = |table: &mut FlowTable<u16>, at: Option<FlowIndex>| {
+            let state = table.get(at?).map(|f| f.state);
+            table.drop_at(at?);
+            state
+        };
+        let second = |n| Timestamp::from_secs_nanos(n, 0);
+        for port in [10, 11, 12] {
+            assert!(!table.is_full());
+            put(&mut table, port);
         }
         let at = table.find(&flow(10, 0).0).expect("it is there");
-        table.rise(at, Timestamp::from_secs_nanos(12, 0));
-        let (key, f) = flow(13, 13);
-        assert_eq!(table.insert(&key, f).1.map(|f| f.state), Some(11));
-        assert_eq!(table.take(at).map(|f| f.state), Some(10));
+        table.rise(at, second(12));
+        assert!(table.is_full());
+        let oldest = table.oldest();
+        assert_eq!(drop(&mut table, oldest), Some(11));
+        put(&mut table, 13);
+        assert_eq!(drop(&mut table, Some(at)), Some(10));
         assert_eq!(table.len(), 2);
-        assert!(table.pop_idle(Timestamp::from_secs_nanos(20, 0), Duration::from_secs(8)).is_none());
-        assert_eq!(table.pop_idle(Timestamp::from_secs_nanos(21, 0), Duration::from_secs(8)).map(|f| f.state), Some(12));
-        assert_eq!(table.pop_oldest().map(|f| f.state), Some(13));
-        assert!(table.pop_oldest().is_none() && table.is_empty());
-        let (key, f) = flow(14, 14);
-        assert!(table.insert(&key, f).1.is_none());
+        assert!(table.idle(second(20), Duration::from_secs(8)).is_none());
+        let idle = table.idle(second(21), Duration::from_secs(8));
+        assert_eq!(drop(&mut table, idle), Some(12));
+        let oldest = table.oldest();
+        assert_eq!(drop(&mut table, oldest), Some(13));
+        assert!(table.oldest().is_none() && table.is_empty());
+        put(&mut table, 14);
         assert_eq!(table.iter_mut().count(), 1);
     }
 }

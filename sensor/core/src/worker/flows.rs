@@ -1,5 +1,7 @@
 //! A segment or datagram finds its flow or begins one, is counted there, and shows what it carries to whoever reads the flow.
 
+use std::net::IpAddr;
+
 use crate::decode::Tcp;
 use crate::dissect::{self, Carrier};
 use crate::flow::{First, Flow, FlowIndex, FlowKey, Segment};
@@ -49,10 +51,12 @@ impl Worker {
         if !flow.state.reading.is_decided() {
             let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
             let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
-            conversation::segment(flow, direction, &segment, cut, &mut emitter);
+            conversation::segment(flow, direction, &segment, cut, &mut self.spare, &mut emitter);
         }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
-        self.settle(at, hash, packet.ts);
+        if flow.is_settled() {
+            self.settle(at, hash, packet.ts);
+        }
     }
 
     /// A UDP datagram.
@@ -76,10 +80,12 @@ impl Worker {
         let direction = track(flow, packet, ends, false);
         if !flow.state.reading.is_decided() {
             let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
-            conversation::datagram(flow, direction, packet.ts, payload, &mut emitter);
+            conversation::datagram(flow, direction, packet.ts, payload, &mut self.spare, &mut emitter);
         }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
-        self.settle(at, hash, packet.ts);
+        if flow.is_settled() {
+            self.settle(at, hash, packet.ts);
+        }
     }
 
     /// Where the flow of a packet is; `None` when it is done with, and its packet counted.
@@ -105,13 +111,11 @@ impl Worker {
     }
 
     /// Lets go of a flow of which nothing more is wanted but that its packets be counted.
-    #[inline]
     fn settle(&mut self, at: FlowIndex, hash: u64, now: Timestamp) {
-        if let Some(flow) = self.flows.get(at).filter(|flow| flow.is_settled()) {
-            let place = self.tally.flow_closed(flow);
-            self.flows.drop_at(at);
-            self.settled.put(hash, now, place);
-        }
+        let Some(flow) = self.flows.get(at) else { return };
+        let place = self.tally.flow_closed(flow);
+        self.flows.drop_at(at);
+        self.settled.put(hash, now, place);
     }
 
     /// The flow at a place, unless it has been quiet for too long or this packet begins an`other` one: then it is closed.
@@ -128,8 +132,7 @@ impl Worker {
             self.flows.rise(at, now);
             return Some(at);
         }
-        let old = self.flows.take(at)?;
-        self.close(old, output);
+        self.close(at, output);
         None
     }
 
@@ -150,7 +153,7 @@ impl Worker {
         {
             return Some(self.promote(key, packet, ends, &first, output));
         }
-        let watched = self.watch.has_addr(ends.0.addr) || self.watch.has_addr(ends.1.addr);
+        let watched = self.is_watched(ends.0.addr) || self.is_watched(ends.1.addr);
         if let Some((seq, syn)) = lone
             && !watched
             && !packet.truncated
@@ -165,6 +168,15 @@ impl Worker {
             return None;
         }
         Some(self.start(key, packet, ends, opens, watched, output))
+    }
+
+    /// Whether an address is to be looked out for.
+    #[inline]
+    fn is_watched(&self, addr: IpAddr) -> bool {
+        match addr {
+            IpAddr::V4(v4) if !self.watched.may_have(v4.to_bits()) => false,
+            _ => self.watch.has_addr(addr),
+        }
     }
 
     /// A flow that begins with this packet.
@@ -231,12 +243,13 @@ impl Worker {
     }
 
     fn open(&mut self, key: &FlowKey, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
-        let (at, evicted) = self.flows.insert(key, flow);
-        if let Some(evicted) = evicted {
+        if self.flows.is_full()
+            && let Some(oldest) = self.flows.oldest()
+        {
             self.tally.limit(Limit::Flows);
-            self.close(evicted, output);
+            self.close(oldest, output);
         }
-        at
+        self.flows.insert(key, flow)
     }
 }
 

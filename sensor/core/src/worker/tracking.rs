@@ -112,9 +112,9 @@ impl Flow<FlowState> {
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
         let state = &self.state;
-        let both = self.transport == Transport::Udp || self.packets.iter().all(|n| *n > 0);
-        let one_tap = self.taps.iter().all(|tap| tap.is_none_or(|tap| tap == self.interface));
-        state.reading.is_decided() && state.named && !state.matters && !state.watched && both && one_tap
+        let both = || self.transport == Transport::Udp || self.packets.iter().all(|n| *n > 0);
+        let one_tap = || self.taps.iter().all(|tap| tap.is_none_or(|tap| tap == self.interface));
+        state.named && state.reading.is_decided() && !state.matters && !state.watched && both() && one_tap()
     }
 
     /// The first packet seen was an answer: turn the flow around.
