@@ -60,6 +60,7 @@ const UDP: u64 = 1 << 63;
 
 impl FlowKey {
     /// The key of a packet from `src` to `dst`.
+    #[inline]
     pub fn new(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
         let (IpAddr::V4(from), IpAddr::V4(to)) = (src.addr, dst.addr) else { return FlowKey::long(src, dst, transport) };
         let Words { words, in_order } = Words::new((u32::from(from), src.port), (u32::from(to), dst.port), transport);

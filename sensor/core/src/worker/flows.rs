@@ -137,7 +137,7 @@ impl Worker {
     }
 
     /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now, or the beginning of a flow.
-    #[inline(always)]
+    #[inline(never)]
     fn begin(
         &mut self,
         transport: Transport,
@@ -189,8 +189,9 @@ impl Worker {
         watched: bool,
         output: &mut dyn Output,
     ) -> FlowIndex {
-        let flow = self.fresh(key, packet, ends, opens);
-        self.open(key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output)
+        let mut flow = self.fresh(key, packet, ends, opens);
+        flow.state.watched = watched;
+        self.open(key, flow, output)
     }
 
     fn fresh(&mut self, key: &FlowKey, packet: &Passing, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
@@ -226,19 +227,11 @@ impl Worker {
         let again = key.is_low(ends.0) == first.low;
         let (opener, peer) = if again { ends } else { (ends.1, ends.0) };
         let (interface, path) = self.tally.places.way(first.place).unwrap_or((packet.interface, packet.path));
-        let flow = self.fresh(key, packet, (opener, peer), false);
-        let flow = Flow {
-            opened: first.opens,
-            macs: [if again { packet.mac } else { None }, None],
-            interface,
-            taps: [Some(interface), None],
-            path,
-            first: first.ts,
-            bytes: [u64::from(first.wire_len), 0],
-            packets: [1, 0],
-            state: FlowState { reading: Reading::Fresh(Fresh::after(first)), marks: places::Marks::after(first), ..FlowState::default() },
-            ..flow
-        };
+        let mut flow = self.fresh(key, packet, (opener, peer), first.opens);
+        flow.macs = [if again { packet.mac } else { None }, None];
+        (flow.interface, flow.taps, flow.path) = (interface, [Some(interface), None], path);
+        (flow.first, flow.bytes, flow.packets) = (first.ts, [u64::from(first.wire_len), 0], [1, 0]);
+        (flow.state.reading, flow.state.marks) = (Reading::Fresh(Fresh::after(first)), places::Marks::after(first));
         self.open(key, flow, output)
     }
 

@@ -27,6 +27,7 @@ pub(super) struct FlowState {
 }
 
 /// Counts a packet of a flow, and says which way it goes.
+#[inline(always)]
 pub(super) fn track(flow: &mut Flow<FlowState>, packet: &Passing, ends: (Endpoint, Endpoint), opens: bool) -> Direction {
     if opens && !flow.opened {
         flow.opened = true;
