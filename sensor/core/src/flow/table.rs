@@ -135,7 +135,7 @@ impl<S> FlowTable<S> {
 
     /// The flow of a key.
     #[inline]
-    pub fn find(&self, key: &FlowKey) -> Option<FlowIndex> {
+    pub fn find(&self, key: &FlowKey<'_>) -> Option<FlowIndex> {
         if self.is_empty() {
             return None;
         }
@@ -183,7 +183,8 @@ impl<S> FlowTable<S> {
     }
 
     /// Puts a flow in that is not there, as the newest; where it is.
-    pub fn insert(&mut self, key: &FlowKey, flow: Flow<S>) -> FlowIndex {
+    #[inline(always)]
+    pub fn insert(&mut self, key: &FlowKey<'_>, flow: Flow<S>) -> FlowIndex {
         debug_assert!(self.find(key).is_none() && !self.is_full(), "a flow is put in once, where there is room");
         let (hash, ends) = (key.hash(&self.keys), [flow.opener.addr, flow.peer.addr].map(short));
         self.quiet_since = self.quiet_since.min(flow.last);
@@ -276,11 +277,14 @@ mod tests {
 
     use super::*;
 
-    fn flow(port: u16, at: u64) -> (FlowKey, Flow<u16>) {
-        let end = |port| Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+    fn end(port: u16) -> Endpoint {
+        Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port }
+    }
+
+    fn flow(port: u16, at: u64) -> Flow<u16> {
         let ts = Timestamp::from_secs_nanos(at, 0);
         let (opener, peer) = (end(port), end(1));
-        let flow = Flow {
+        Flow {
             id: 0,
             transport: Transport::Tcp,
             opener,
@@ -295,16 +299,14 @@ mod tests {
             bytes: [0; 2],
             packets: [0; 2],
             state: port,
-        };
-        (FlowKey::new(peer, opener, Transport::Tcp), flow)
+        }
     }
 
     #[test]
     fn keeps_the_newest() {
         let mut table = FlowTable::new(3);
         let put = |table: &mut FlowTable<u16>, port: u16| {
-            let (key, f) = flow(port, u64::from(port));
-            table.insert(&key, f)
+            table.insert(&FlowKey::new(&end(1), &end(port), Transport::Tcp), flow(port, u64::from(port)))
         };
         let drop = |table: &mut FlowTable<u16>, at: Option<FlowIndex>| {
             let state = table.get(at?).map(|f| f.state);
@@ -316,7 +318,7 @@ mod tests {
             assert!(!table.is_full());
             put(&mut table, port);
         }
-        let at = table.find(&flow(10, 0).0).expect("it is there");
+        let at = table.find(&FlowKey::new(&end(10), &end(1), Transport::Tcp)).expect("it is there");
         table.rise(at, second(12));
         assert!(table.is_full());
         let oldest = table.oldest();

@@ -60,6 +60,19 @@ impl Reading {
         matches!(self, Reading::Decided)
     }
 
+    /// Whether all is done with a segment of which nobody has to read anything.
+    #[inline(always)]
+    pub(super) fn takes(&mut self, direction: Direction, segment: &Segment<'_>, cut: bool) -> bool {
+        match self {
+            Reading::Fresh(fresh) => {
+                let bare = !cut && !segment.fin && segment.bytes.is_empty();
+                bare && fresh.takes_bare(side(direction), segment.seq, segment.syn)
+            }
+            Reading::Open(_) => false,
+            Reading::Decided => true,
+        }
+    }
+
     /// The directions were taken the wrong way round.
     pub(super) fn reverse(&mut self) {
         match self {
@@ -108,7 +121,7 @@ enum InPlace {
     Keep,
 }
 
-/// A TCP segment of a tracked flow.
+/// A TCP segment of a tracked flow that somebody may have to read.
 pub(super) fn segment(
     flow: &mut Flow<FlowState>,
     direction: Direction,
@@ -117,14 +130,6 @@ pub(super) fn segment(
     spare: &mut Spare,
     emitter: &mut Emitter<'_>,
 ) {
-    if let Reading::Fresh(fresh) = &mut flow.state.reading
-        && !cut
-        && !segment.fin
-        && segment.bytes.is_empty()
-        && fresh.takes_bare(side(direction), segment.seq, segment.syn)
-    {
-        return;
-    }
     let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
         Reading::Fresh(fresh) => spare.begin(&fresh),
         Reading::Open(conversation) => conversation,

@@ -48,8 +48,8 @@ impl Worker {
         };
         let Some(flow) = self.flows.get(at) else { return };
         let direction = track(flow, packet, ends, opens);
-        if !flow.state.reading.is_decided() {
-            let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
+        let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
+        if !flow.state.reading.takes(direction, &segment, cut) {
             let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
             conversation::segment(flow, direction, &segment, cut, &mut self.spare, &mut emitter);
         }
@@ -90,7 +90,7 @@ impl Worker {
 
     /// Where the flow of a packet is; `None` when it is done with, and its packet counted.
     fn seek(&mut self, ends: (Endpoint, Endpoint), transport: Transport, packet: &Passing, opens: bool) -> Option<Sought> {
-        let key = FlowKey::new(ends.0, ends.1, transport);
+        let key = FlowKey::new(&ends.0, &ends.1, transport);
         let hash = key.hash(&self.keys);
         if self.is_done_with(hash, opens, packet) {
             return None;
@@ -147,7 +147,7 @@ impl Worker {
         output: &mut dyn Output,
     ) -> Option<FlowIndex> {
         let Opening { hash, opens, lone } = *opening;
-        let key = &FlowKey::new(ends.0, ends.1, transport);
+        let key = &FlowKey::new(&ends.0, &ends.1, transport);
         if let Some(first) = self.lone.take(hash)
             && !packet.ts.exceeds(first.ts, FLOW_IDLE)
         {
@@ -182,7 +182,7 @@ impl Worker {
     /// A flow that begins with this packet.
     fn start(
         &mut self,
-        key: &FlowKey,
+        key: &FlowKey<'_>,
         packet: &Passing,
         ends: (Endpoint, Endpoint),
         opens: bool,
@@ -194,7 +194,7 @@ impl Worker {
         self.open(key, flow, output)
     }
 
-    fn fresh(&mut self, key: &FlowKey, packet: &Passing, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
+    fn fresh(&mut self, key: &FlowKey<'_>, packet: &Passing, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
         let id = self.next_flow;
         self.next_flow += 1;
         Flow {
@@ -218,7 +218,7 @@ impl Worker {
     /// The second packet of a lone flow: the flow begins with the first one.
     fn promote(
         &mut self,
-        key: &FlowKey,
+        key: &FlowKey<'_>,
         packet: &Passing,
         ends: (Endpoint, Endpoint),
         first: &First,
@@ -235,7 +235,8 @@ impl Worker {
         self.open(key, flow, output)
     }
 
-    fn open(&mut self, key: &FlowKey, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
+    #[inline(always)]
+    fn open(&mut self, key: &FlowKey<'_>, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
         if self.flows.is_full()
             && let Some(oldest) = self.flows.oldest()
         {

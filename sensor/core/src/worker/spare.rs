@@ -8,6 +8,7 @@ const SPARE_MAX: usize = 64;
 
 /// A few conversations without content.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "it is the boxes that are kept")]
 pub(super) struct Spare(Vec<Box<Conversation>>);
 
 impl Spare {
