@@ -2,6 +2,7 @@
 //!
 //! Resets are not believed (one with a bad sequence number is an old evasion); a stream ends by silence.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use crate::assembler::Assembler;
@@ -62,7 +63,7 @@ pub struct Half {
     /// Where the first missing byte is, and since when bytes wait behind it.
     gap_since: Option<(u64, Timestamp)>,
     /// Zeros that may be data or padding; the next segment tells (offset, length).
-    doubtful: Option<(u64, usize)>,
+    doubtful: Option<(u64, NonZeroU8)>,
     /// Unread bytes that the reader wants before it is called again.
     pub need: usize,
     /// The reader wants nothing more.
@@ -198,8 +199,11 @@ impl Half {
             self.settle_doubt(offset, segment.bytes);
         }
         let zeros = segment.bytes.len() <= ZERO_PADDING_MAX && segment.bytes.iter().all(|b| *b == 0);
-        if zeros && !segment.bytes.is_empty() && !segment.fin {
-            self.doubtful = Some((offset, segment.bytes.len()));
+        if let Some(len) = u8::try_from(segment.bytes.len()).ok().and_then(NonZeroU8::new)
+            && zeros
+            && !segment.fin
+        {
+            self.doubtful = Some((offset, len));
             return Arrival::default();
         }
         if segment.fin {
@@ -272,9 +276,10 @@ impl Half {
     /// Zeros that another segment writes over were padding; otherwise they were data.
     fn settle_doubt(&mut self, offset: u64, bytes: &[u8]) {
         let Some((at, len)) = self.doubtful.take() else { return };
-        let over = offset < at.saturating_add(len as u64) && at < offset.saturating_add(bytes.len() as u64);
+        let len = len.get();
+        let over = offset < at.saturating_add(len.into()) && at < offset.saturating_add(bytes.len() as u64);
         if !over {
-            self.window.insert(at, [0; ZERO_PADDING_MAX].get(..len).unwrap_or(&[]));
+            self.window.insert(at, [0; ZERO_PADDING_MAX].get(..len.into()).unwrap_or(&[]));
         }
     }
 

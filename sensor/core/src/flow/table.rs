@@ -9,37 +9,39 @@ use crate::fold::Keys;
 use crate::net::{Endpoint, Mac, Path, Transport};
 use crate::time::Timestamp;
 
-/// What is known of a flow whatever it carries. `state` is what the owner of the table needs to follow its bytes.
+/// What is known of a flow whatever it carries. `state` is what the owner of the table needs to follow its bytes. What every packet
+/// touches comes first, so that it lies together with the key.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Flow<S> {
-    /// Unique within the worker, in the order of first packets.
-    pub id: u64,
-    /// TCP or UDP.
-    pub transport: Transport,
-    /// The sender of the SYN, or of the first packet seen.
-    pub opener: Endpoint,
-    /// The other end.
-    pub peer: Endpoint,
-    /// A SYN was seen, so `opener` is certain.
-    pub opened: bool,
-    /// Hardware addresses of opener and peer.
-    pub macs: [Option<Mac>; 2],
-    /// Which interface delivered the first packet.
-    pub interface: u16,
-    /// Which interface delivered the first packet of opener and of peer: bytes are counted there alone.
-    pub taps: [Option<u16>; 2],
-    /// VLANs and tunnels of the first packet.
-    pub path: Path,
-    /// First packet.
-    pub first: Timestamp,
     /// Latest packet.
     pub last: Timestamp,
-    /// Bytes on the wire from opener and from peer, as the first tap of each saw them.
-    pub bytes: [u64; 2],
     /// Packets from opener and from peer.
     pub packets: [u64; 2],
+    /// Bytes on the wire from opener and from peer, as the first tap of each saw them.
+    pub bytes: [u64; 2],
     /// What the owner keeps.
     pub state: S,
+    /// Which interface delivered the first packet of opener and of peer: bytes are counted there alone.
+    pub taps: [Option<u16>; 2],
+    /// The sender of the SYN, or of the first packet seen.
+    pub opener: Endpoint,
+    /// Hardware addresses of opener and peer.
+    pub macs: [Option<Mac>; 2],
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// A SYN was seen, so `opener` is certain.
+    pub opened: bool,
+    /// The other end.
+    pub peer: Endpoint,
+    /// Which interface delivered the first packet.
+    pub interface: u16,
+    /// Unique within the worker, in the order of first packets.
+    pub id: u64,
+    /// First packet.
+    pub first: Timestamp,
+    /// VLANs and tunnels of the first packet.
+    pub path: Path,
 }
 
 /// Where a flow is, until it is taken out.
@@ -52,14 +54,20 @@ const NIL: u32 = u32::MAX;
 const ORDER: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
+#[repr(C)]
 struct Slot<S> {
-    newer: u32,
-    older: u32,
+    words: [u64; 2],
     /// When it last moved up.
     moved: Timestamp,
-    hash: u64,
-    words: [u64; 2],
     flow: Flow<S>,
+    hash: u64,
+}
+
+/// The neighbours of a flow in the order of latest packets.
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    newer: u32,
+    older: u32,
 }
 
 /// Flows by key, in the order of their latest packet.
@@ -68,6 +76,8 @@ pub struct FlowTable<S> {
     keys: Keys,
     index: Index,
     slots: Vec<Option<Slot<S>>>,
+    /// Apart from the slots: whoever moves up touches these of its neighbours alone.
+    links: Vec<Links>,
     /// Both ends of the flow in each slot, shortened: a search for an address reads 8 bytes for each flow.
     ends: Vec<[u32; 2]>,
     free: Vec<u32>,
@@ -85,6 +95,7 @@ impl<S> FlowTable<S> {
             keys: Keys::random(),
             index: Index::new(),
             slots: Vec::new(),
+            links: Vec::new(),
             ends: Vec::new(),
             free: Vec::new(),
             newest: NIL,
@@ -109,25 +120,29 @@ impl<S> FlowTable<S> {
         self.slots.get_mut(usize::try_from(at).ok()?)?.as_mut()
     }
 
+    fn links(&mut self, at: u32) -> Option<&mut Links> {
+        self.links.get_mut(usize::try_from(at).ok()?)
+    }
+
     fn unlink(&mut self, at: u32) {
-        let Some((newer, older)) = self.slot(at).map(|s| (s.newer, s.older)) else { return };
-        match self.slot(newer) {
-            Some(slot) => slot.older = older,
+        let Some(Links { newer, older }) = self.links(at).copied() else { return };
+        match self.links(newer) {
+            Some(links) => links.older = older,
             None => self.newest = older,
         }
-        match self.slot(older) {
-            Some(slot) => slot.newer = newer,
+        match self.links(older) {
+            Some(links) => links.newer = newer,
             None => self.oldest = newer,
         }
     }
 
     fn link_newest(&mut self, at: u32) {
         let older = self.newest;
-        if let Some(slot) = self.slot(at) {
-            (slot.newer, slot.older) = (NIL, older);
+        if let Some(links) = self.links(at) {
+            *links = Links { newer: NIL, older };
         }
-        match self.slot(older) {
-            Some(slot) => slot.newer = at,
+        match self.links(older) {
+            Some(links) => links.newer = at,
             None => self.oldest = at,
         }
         self.newest = at;
@@ -188,7 +203,7 @@ impl<S> FlowTable<S> {
         debug_assert!(self.find(key).is_none() && !self.is_full(), "a flow is put in once, where there is room");
         let (hash, ends) = (key.hash(&self.keys), [flow.opener.addr, flow.peer.addr].map(short));
         self.quiet_since = self.quiet_since.min(flow.last);
-        let slot = Some(Slot { newer: NIL, older: NIL, moved: flow.last, hash, words: key.words(), flow });
+        let slot = Some(Slot { words: key.words(), moved: flow.last, flow, hash });
         let at = match self.free.pop() {
             Some(at) => at,
             None => u32::try_from(self.slots.len()).unwrap_or(NIL),
@@ -198,6 +213,7 @@ impl<S> FlowTable<S> {
             None => {
                 self.slots.push(slot);
                 self.ends.push(ends);
+                self.links.push(Links { newer: NIL, older: NIL });
             }
         }
         self.index.insert(hash, at);
@@ -207,13 +223,12 @@ impl<S> FlowTable<S> {
 
     /// Drops the flow at a place.
     pub fn drop_at(&mut self, at: FlowIndex) {
-        self.unlink(at.0);
         let Some(place) = usize::try_from(at.0).ok().and_then(|i| self.slots.get_mut(i)) else { return };
-        if let Some(slot) = place {
-            self.index.remove(slot.hash, at.0);
-            self.free.push(at.0);
-            *place = None;
-        }
+        let Some(hash) = place.as_ref().map(|slot| slot.hash) else { return };
+        *place = None;
+        self.index.remove(hash, at.0);
+        self.unlink(at.0);
+        self.free.push(at.0);
     }
 
     /// The flow that was quiet longest.

@@ -48,8 +48,9 @@ impl Worker {
         };
         let Some(flow) = self.flows.get(at) else { return };
         let direction = track(flow, packet, ends, opens);
-        let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
-        if !flow.state.reading.takes(direction, &segment, cut) {
+        let bare = !cut && !tcp.flags.fin && tcp.payload.is_empty();
+        if !flow.state.reading.takes(direction, tcp.seq, tcp.flags.syn, bare) {
+            let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
             let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
             conversation::segment(flow, direction, &segment, cut, &mut self.spare, &mut emitter);
         }

@@ -11,17 +11,18 @@ use super::places;
 
 /// What a worker keeps for a flow.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct FlowState {
     /// The bytes that are still being read.
     pub(super) reading: Reading,
-    /// Which direction the client sends in, once a record told.
-    pub(super) client: Option<Direction>,
-    /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
-    pub(super) matters: bool,
-    /// A server name was seen.
-    pub(super) named: bool,
     /// An end is watched, and it is to be told unless the flow turns out to have a name.
     pub(super) watched: bool,
+    /// A server name was seen.
+    pub(super) named: bool,
+    /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
+    pub(super) matters: bool,
+    /// Which direction the client sends in, once a record told.
+    pub(super) client: Option<Direction>,
     /// What its place is told when it ends.
     pub(super) marks: places::Marks,
 }
@@ -68,7 +69,9 @@ impl Passing {
 #[inline(always)]
 pub(super) fn count(flow: &mut Flow<FlowState>, side: usize, packet: &Passing) {
     flow.last = flow.last.max(packet.ts);
-    flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
+    if packet.truncated {
+        flow.state.marks.cut = flow.state.marks.cut.saturating_add(1);
+    }
     // What a second tap shows of the same direction is not sent twice.
     let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
     if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {
