@@ -290,6 +290,8 @@ fn short(addr: IpAddr) -> u32 {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn end(port: u16) -> Endpoint {
@@ -349,5 +351,36 @@ mod tests {
         assert!(table.oldest().is_none() && table.is_empty());
         put(&mut table, 14);
         assert_eq!(table.iter_mut().count(), 1);
+    }
+
+    proptest! {
+        /// The naive model: ports in a list, the quietest first.
+        #[test]
+        fn agrees_with_a_list(steps in proptest::collection::vec((any::<bool>(), 0u16..12), 1..200)) {
+            let (mut table, mut list) = (FlowTable::new(8), Vec::new());
+            for (n, (drop, port)) in (0..).zip(steps) {
+                let (one, other) = (end(port), end(1_000));
+                let key = FlowKey::new(&one, &other, Transport::Tcp);
+                let at = table.find(&key);
+                prop_assert_eq!(at.and_then(|at| table.get(at)).map(|f| f.state), list.contains(&port).then_some(port));
+                list.retain(|known| *known != port);
+                match at {
+                    Some(at) if drop => table.drop_at(at),
+                    Some(at) => table.rise(at, Timestamp::from_secs_nanos(n, 0)),
+                    None => {
+                        if table.is_full() {
+                            table.oldest().into_iter().for_each(|at| table.drop_at(at));
+                            list.remove(0);
+                        }
+                        table.insert(&key, Flow { peer: other, ..flow(port, n) });
+                    }
+                }
+                if at.is_none() || !drop {
+                    list.push(port);
+                }
+                prop_assert_eq!(table.len(), list.len());
+                prop_assert_eq!(table.oldest().and_then(|at| table.get(at)).map(|f| f.state), list.first().copied());
+            }
+        }
     }
 }
