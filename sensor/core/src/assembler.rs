@@ -127,12 +127,38 @@ impl Assembler {
         let room = bytes_max - from;
         done.beyond = bytes.len() > room;
         let bytes = bytes.get(..room).unwrap_or(bytes);
-        if from <= self.ready && self.behind.is_empty() {
-            done.conflict |= self.extend(from, bytes);
-        } else {
-            self.place((from, from + bytes.len()), bytes, &mut done);
+        let span = (from, from + bytes.len());
+        match (self.behind.first(), self.behind.last()) {
+            (None, _) if from <= self.ready => done.conflict |= self.extend(from, bytes),
+            (_, last) if from > last.map_or(self.ready, |s| s.1) => done.scattered = !self.append(span, bytes),
+            (Some(next), _) if from == self.ready && span.1 == next.0 => self.fill(span, bytes),
+            _ => self.place(span, bytes, &mut done),
         }
         done
+    }
+
+    /// Puts bytes behind everything that is there and a gap; `false` when there are too many ranges.
+    fn append(&mut self, span: Span, bytes: &[u8]) -> bool {
+        if self.is_scattered() {
+            return false;
+        }
+        self.drop_history(self.history_max);
+        self.window.reserve((self.head + span.1).saturating_sub(self.window.len()));
+        self.window.resize(self.head + span.0, 0);
+        self.window.extend_from_slice(bytes);
+        self.behind.push(span);
+        true
+    }
+
+    /// Puts bytes where they are exactly what is missing between the begin and what lies behind the first gap.
+    fn fill(&mut self, span: Span, bytes: &[u8]) {
+        copy(&mut self.window, self.head, span, span.0, bytes);
+        self.ready = self.behind.remove(0).1;
+    }
+
+    /// Whether there is no room for one range more.
+    fn is_scattered(&self) -> bool {
+        self.behind.len() + usize::from(self.ready > 0) >= self.ranges_max as usize
     }
 
     /// Puts bytes at the end of what is there, which they touch or overlap; says whether an overlapped part differs.
@@ -148,13 +174,13 @@ impl Assembler {
         conflict
     }
 
-    /// Puts bytes behind a gap, or into one.
+    /// Puts bytes wherever they belong.
     fn place(&mut self, span: Span, bytes: &[u8], done: &mut Inserted) {
         let touches = span.0 <= self.ready;
         let first = self.behind.partition_point(|s| s.1 < span.0);
         let last = self.behind.partition_point(|s| s.0 <= span.1);
         let alone = first == last && !(touches && self.ready > 0);
-        if alone && self.behind.len() + usize::from(self.ready > 0) >= self.ranges_max as usize {
+        if alone && self.is_scattered() {
             done.scattered = true;
             return;
         }
@@ -222,6 +248,17 @@ impl Assembler {
                 self.window.shrink_to_fit();
             }
         }
+    }
+
+    /// Takes `count` bytes off the front, and forgets what was consumed.
+    #[inline]
+    pub fn pass(&mut self, count: usize) {
+        if self.window.is_empty() && self.behind.is_empty() {
+            self.start = self.start.saturating_add(count as u64);
+        } else {
+            self.consume(count);
+        }
+        self.forget_history();
     }
 
     /// What lies behind a gap comes nearer; what the start reaches can be read.
@@ -346,6 +383,31 @@ mod tests {
     }
 
     proptest! {
+        /// As when a hello is split and its segments overtake each other.
+        #[test]
+        fn pieces_in_any_order_are_the_whole(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..50), 1..12),
+            turns in proptest::collection::vec(any::<proptest::sample::Index>(), 12),
+            passed in 0usize..30,
+        ) {
+            let whole = pieces.concat();
+            let begins = pieces.iter().scan(passed, |at, piece| Some(std::mem::replace(at, *at + piece.len())));
+            let mut left: Vec<_> = begins.zip(&pieces).collect();
+            let mut real = Assembler::new(0, 4096, 512).with_history(20);
+            real.insert(0, &vec![7; passed]);
+            real.consume(passed);
+            let mut there = vec![None; whole.len()];
+            for turn in turns.iter().take(pieces.len()) {
+                let (offset, piece) = left.swap_remove(turn.index(left.len()));
+                prop_assert_eq!(real.insert(offset as u64, piece), Inserted::default());
+                piece.iter().zip(&mut there[offset - passed..]).for_each(|(byte, place)| *place = Some(*byte));
+                prop_assert_eq!(real.readable(), &there.iter().map_while(|b| *b).collect::<Vec<_>>()[..]);
+                prop_assert_eq!(real.filled(), there.iter().flatten().count());
+                prop_assert_eq!(real.has_gap(), real.filled() > real.readable().len());
+            }
+            prop_assert_eq!(real.readable(), &whole[..]);
+        }
+
         #[test]
         fn agrees_with_the_naive_model(
             steps in proptest::collection::vec((0usize..300, proptest::collection::vec(0u8..3, 0..40), 0usize..20, any::<bool>()), 1..60),

@@ -8,8 +8,10 @@ mod flows;
 mod fresh;
 mod glance;
 mod places;
+mod reader;
 mod shed;
 mod sieve;
+mod spare;
 mod tally;
 mod tracking;
 mod watch;
@@ -21,7 +23,7 @@ use crate::coverage::Blind;
 use crate::decode::{self, Body, DecodeCounts, Frame, Ip, Packet, Payload};
 use crate::dissect::{Carrier, Direction, Input};
 use crate::evidence::Evidence;
-use crate::flow::{Flow, FlowTable, Fragments, Lone, Settled};
+use crate::flow::{FlowIndex, FlowTable, Fragments, Lone, Settled};
 use crate::fold::Keys;
 use crate::limits::{FLOW_IDLE, FLOWS_MAX, Limit, UNDECIDED_IDLE};
 use crate::net::Endpoint;
@@ -32,6 +34,7 @@ use crate::time::Timestamp;
 use conversation::Reading;
 use emit::{Emitter, Place};
 use sieve::Sieve;
+use spare::Spare;
 use tracking::{FlowState, Passing};
 
 pub use emit::RecordContext;
@@ -62,6 +65,7 @@ pub struct Worker {
     flows: FlowTable<FlowState>,
     lone: Lone,
     settled: Settled,
+    spare: Spare,
     /// Of both tables without chains. They follow from the salt, so that the same packets leave the same flows.
     keys: Keys,
     fragments: Fragments,
@@ -88,6 +92,7 @@ impl Worker {
             flows: FlowTable::new(FLOWS_MAX),
             lone: Lone::new(FLOW_IDLE),
             settled: Settled::new(FLOW_IDLE),
+            spare: Spare::default(),
             keys: Keys::of(salt),
             fragments: Fragments::default(),
             watch: Arc::new(Watch::default()),
@@ -155,8 +160,8 @@ impl Worker {
 
     /// The input ended: tells the traffic of every flow that matters.
     pub fn finish(&mut self, output: &mut dyn Output) {
-        while let Some(flow) = self.flows.pop_oldest() {
-            self.close(flow, output);
+        while let Some(at) = self.flows.oldest() {
+            self.close(at, output);
         }
         self.fragments_lost(Timestamp::MAX);
         self.presence.last_seen().into_iter().for_each(|e| output.evidence(e));
@@ -203,8 +208,8 @@ impl Worker {
         if self.lone.is_due(now) {
             self.lone.sweep(now);
         }
-        while let Some(flow) = self.flows.pop_idle(now, FLOW_IDLE) {
-            self.close(flow, output);
+        while let Some(at) = self.flows.idle(now, FLOW_IDLE) {
+            self.close(at, output);
         }
         self.fragments_lost(now);
         if self.tally.frames >= self.sweep_at {
@@ -230,17 +235,20 @@ impl Worker {
         }
     }
 
-    fn close(&mut self, mut flow: Flow<FlowState>, output: &mut dyn Output) {
+    fn close(&mut self, at: FlowIndex, output: &mut dyn Output) {
+        let Some(flow) = self.flows.get(at) else { return };
         if let Reading::Open(mut conversation) = std::mem::replace(&mut flow.state.reading, Reading::Decided) {
             self.tally.release(conversation.counted());
             let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
-            conversation.end(&mut flow, &mut emitter);
+            conversation.end(flow, &mut emitter);
+            self.spare.end(conversation);
         }
-        self.tally.flow_closed(&mut flow);
-        watch::contact(self.index, &mut flow, &self.watch, Timestamp::MAX, output);
+        self.tally.flow_closed(flow);
+        watch::contact(self.index, flow, &self.watch, Timestamp::MAX, output);
         if flow.state.matters {
-            output.evidence(watch::traffic(self.index, &flow, true));
+            output.evidence(watch::traffic(self.index, flow, true));
         }
+        self.flows.drop_at(at);
     }
 
     fn packet(&mut self, packet: &Packet<'_>, output: &mut dyn Output) {

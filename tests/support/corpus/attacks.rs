@@ -212,20 +212,20 @@ fn keys(file: &mut File<'_>) -> io::Result<()> {
 }
 
 /// Whether a flow lies in the first of 4,096 sets of the table of lone flows: its keys follow from a number, which is 0 for a file.
-fn shares_a_set(key: &FlowKey) -> bool {
+fn shares_a_set(key: &FlowKey<'_>) -> bool {
     key.hash(&Keys::of(0)).is_multiple_of(4_096)
 }
 
 /// Whether a flow has the first of 4,096 places in an index whose keys somebody guessed.
-fn meets<const NUMBER: u64>(key: &FlowKey) -> bool {
+fn meets<const NUMBER: u64>(key: &FlowKey<'_>) -> bool {
     (key.hash(&Keys::of(NUMBER)) >> 32).is_multiple_of(4_096)
 }
 
 /// Two packets each of flows that `meet`.
-fn colliding(file: &mut File<'_>, meet: fn(&FlowKey) -> bool) -> io::Result<()> {
+fn colliding(file: &mut File<'_>, meet: fn(&FlowKey<'_>) -> bool) -> io::Result<()> {
     let server = Endpoint { addr: end(0xc000_0201, 443).ip(), port: 443 };
     let client = |n: u32| Endpoint { addr: end(0x0a00_0000 + (n >> 12), 443).ip(), port: 1_024 + (n & 0xfff) as u16 };
-    let chosen: Vec<Endpoint> = (0..).map(client).filter(|c| meet(&FlowKey::new(*c, server, Transport::Tcp))).take(1_500).collect();
+    let chosen: Vec<Endpoint> = (0..).map(client).filter(|c| meet(&FlowKey::new(c, &server, Transport::Tcp))).take(1_500).collect();
     for turn in 0..2 {
         for c in &chosen {
             let (from, to) = (SocketAddr::new(c.addr, c.port), SocketAddr::new(server.addr, server.port));

@@ -149,6 +149,11 @@ pub trait Dissector: Send {
     /// directions are shown as ended before.
     fn finish(&mut self, _sink: &mut dyn Sink) {}
 
+    /// Becomes what it was when it was started, to read another flow; `false` when it can't.
+    fn renew(&mut self) -> bool {
+        false
+    }
+
     /// Bytes of one direction are lost for good: what follows is not adjacent to what was read.
     fn gap(&mut self, _direction: Direction) -> Progress {
         Progress::FlowDone

@@ -144,6 +144,11 @@ impl Dissector for Tls {
         self.sides.iter().map(|s| s.handshake.capacity()).sum()
     }
 
+    fn renew(&mut self) -> bool {
+        *self = Tls::default();
+        true
+    }
+
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
         let mut rest = input.bytes;
         loop {

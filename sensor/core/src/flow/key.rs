@@ -9,8 +9,8 @@ use crate::net::{Endpoint, Transport};
 
 /// Both directions of a 5-tuple.
 #[derive(Clone, Copy, Debug)]
-pub struct FlowKey {
-    ends: [Endpoint; 2],
+pub struct FlowKey<'a> {
+    ends: [&'a Endpoint; 2],
     /// The first of the ends is the lower one.
     in_order: bool,
     transport: Transport,
@@ -52,21 +52,22 @@ impl Words {
 #[cold]
 fn nowhere(keys: &Keys) -> u64 {
     let end = Endpoint { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
-    FlowKey::new(end, end, Transport::Tcp).long_hash(keys)
+    FlowKey::new(&end, &end, Transport::Tcp).long_hash(keys)
 }
 
 /// The bit of UDP beside an address and a port.
 const UDP: u64 = 1 << 63;
 
-impl FlowKey {
+impl<'a> FlowKey<'a> {
     /// The key of a packet from `src` to `dst`.
-    pub fn new(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
+    #[inline]
+    pub fn new(src: &'a Endpoint, dst: &'a Endpoint, transport: Transport) -> Self {
         let (IpAddr::V4(from), IpAddr::V4(to)) = (src.addr, dst.addr) else { return FlowKey::long(src, dst, transport) };
         let Words { words, in_order } = Words::new((u32::from(from), src.port), (u32::from(to), dst.port), transport);
         FlowKey { ends: [src, dst], in_order, transport, words }
     }
 
-    fn long(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
+    fn long(src: &'a Endpoint, dst: &'a Endpoint, transport: Transport) -> Self {
         FlowKey { ends: [src, dst], in_order: src <= dst, transport, words: [0; 2] }
     }
 
@@ -79,14 +80,14 @@ impl FlowKey {
     /// Whether an end is the lower one.
     #[inline]
     pub fn is_low(&self, end: Endpoint) -> bool {
-        let [first, second] = &self.ends;
+        let [first, second] = self.ends;
         *(if self.in_order { first } else { second }) == end
     }
 
     /// Whether it is the key of a flow between these ends.
     #[inline]
     pub fn is_of(&self, a: Endpoint, b: Endpoint, transport: Transport) -> bool {
-        let [first, second] = &self.ends;
+        let [first, second] = self.ends;
         self.transport == transport && ((*first == a && *second == b) || (*first == b && *second == a))
     }
 
@@ -115,7 +116,7 @@ impl FlowKey {
     }
 
     fn long_hash(&self, keys: &Keys) -> u64 {
-        let [first, second] = &self.ends;
+        let [first, second] = self.ends;
         let (low, high) = if self.in_order { (first, second) } else { (second, first) };
         let ports = u64::from(low.port) << 32 | u64::from(high.port) << 8 | u64::from(self.transport == Transport::Udp);
         let ((a, b), (c, d)) = (words(low.addr), words(high.addr));
@@ -152,7 +153,7 @@ mod tests {
         for (i, a) in ends.iter().enumerate() {
             for (j, b) in ends.iter().enumerate() {
                 for transport in [Transport::Tcp, Transport::Udp] {
-                    let (key, back) = (FlowKey::new(*a, *b, transport), FlowKey::new(*b, *a, transport));
+                    let (key, back) = (FlowKey::new(a, b, transport), FlowKey::new(b, a, transport));
                     assert_eq!(key.hash(&keys), back.hash(&keys));
                     assert!(key.is_of(*b, *a, transport) && key.is_low(*a) != key.is_low(*b) || a == b);
                     let name = (i.min(j), i.max(j), transport as u8);

@@ -138,9 +138,9 @@ impl Settled {
         let (set, tag) = place_of(hash);
         let Some(set) = self.sets.get_mut(set) else { return };
         let now = ticks(now);
-        let rank = |slot: Slot| if slot.tag == 0 { u32::MAX } else { age(now, slot.ticks) };
-        // Of several the last.
-        if let Some(at) = (0..WAYS).max_by_key(|at| rank(set.get(*at))) {
+        // Of several that are free the last.
+        let free = set.tags.iter().rposition(|tag| *tag & !BESIDE == 0);
+        if let Some(at) = free.or_else(|| (0..WAYS).max_by_key(|at| age(now, set.get(*at).ticks))) {
             set.set(at, Slot { tag, ticks: now, place });
         }
     }

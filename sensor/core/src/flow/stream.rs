@@ -2,6 +2,7 @@
 //!
 //! Resets are not believed (one with a bad sequence number is an old evasion); a stream ends by silence.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use crate::assembler::Assembler;
@@ -62,7 +63,7 @@ pub struct Half {
     /// Where the first missing byte is, and since when bytes wait behind it.
     gap_since: Option<(u64, Timestamp)>,
     /// Zeros that may be data or padding; the next segment tells (offset, length).
-    doubtful: Option<(u64, usize)>,
+    doubtful: Option<(u64, NonZeroU8)>,
     /// Unread bytes that the reader wants before it is called again.
     pub need: usize,
     /// The reader wants nothing more.
@@ -93,13 +94,15 @@ impl Default for Half {
 }
 
 impl Half {
-    /// A direction of which a segment without data was seen: it opened it, or its data comes next.
-    pub fn begun(seq: u32, syn: bool) -> Self {
+    /// In a direction of which nothing was seen comes a segment without data: it opens it, or the data comes next.
+    #[inline]
+    pub fn begin(&mut self, seq: u32, syn: bool) {
         if syn {
-            return Half { base: Some(seq.wrapping_add(1)), opened: true, at_start: true, ..Half::default() };
+            (self.base, self.opened, self.at_start) = (Some(seq.wrapping_add(1)), true, true);
+        } else {
+            self.base = Some(seq.wrapping_sub(low32(MIDSTREAM_START)));
+            self.window = Assembler::new(MIDSTREAM_START, STREAM_BYTES_MAX, STREAM_RANGES_MAX).with_history(HISTORY_MAX);
         }
-        let window = Assembler::new(MIDSTREAM_START, STREAM_BYTES_MAX, STREAM_RANGES_MAX).with_history(HISTORY_MAX);
-        Half { base: Some(seq.wrapping_sub(low32(MIDSTREAM_START))), window, ..Half::default() }
     }
 
     /// The bytes that can be read.
@@ -110,6 +113,13 @@ impl Half {
     /// Whether the stream ends behind the readable bytes.
     pub fn at_end(&self) -> bool {
         self.fin.is_some_and(|fin| fin <= self.window.start().saturating_add(self.readable().len() as u64))
+    }
+
+    /// Whether the reader is to be called: it has enough bytes, or all that will ever be there.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        let unread = self.readable().len();
+        !self.done && ((unread > 0 && unread >= self.need) || self.at_end())
     }
 
     /// Bytes of memory held.
@@ -139,8 +149,9 @@ impl Half {
     /// Bytes that were never put in are done with, and no later copy of anything before them matters.
     #[inline]
     pub fn pass(&mut self, count: usize) {
-        self.consume(count);
-        self.window.forget_history();
+        self.begun |= count > 0;
+        self.at_start &= count == 0;
+        self.window.pass(count);
         self.gap_since = None;
     }
 
@@ -188,8 +199,11 @@ impl Half {
             self.settle_doubt(offset, segment.bytes);
         }
         let zeros = segment.bytes.len() <= ZERO_PADDING_MAX && segment.bytes.iter().all(|b| *b == 0);
-        if zeros && !segment.bytes.is_empty() && !segment.fin {
-            self.doubtful = Some((offset, segment.bytes.len()));
+        if let Some(len) = u8::try_from(segment.bytes.len()).ok().and_then(NonZeroU8::new)
+            && zeros
+            && !segment.fin
+        {
+            self.doubtful = Some((offset, len));
             return Arrival::default();
         }
         if segment.fin {
@@ -262,9 +276,10 @@ impl Half {
     /// Zeros that another segment writes over were padding; otherwise they were data.
     fn settle_doubt(&mut self, offset: u64, bytes: &[u8]) {
         let Some((at, len)) = self.doubtful.take() else { return };
-        let over = offset < at.saturating_add(len as u64) && at < offset.saturating_add(bytes.len() as u64);
+        let len = len.get();
+        let over = offset < at.saturating_add(len.into()) && at < offset.saturating_add(bytes.len() as u64);
         if !over {
-            self.window.insert(at, [0; ZERO_PADDING_MAX].get(..len).unwrap_or(&[]));
+            self.window.insert(at, [0; ZERO_PADDING_MAX].get(..len.into()).unwrap_or(&[]));
         }
     }
 
@@ -332,7 +347,9 @@ mod tests {
         for (seq, opens) in [(0, true), (u32::MAX, true), (7, false), (u32::MAX, false)] {
             let mut half = Half::default();
             half.push(&Segment { syn: opens, ..segment(seq, b"") });
-            assert_eq!(format!("{half:?}"), format!("{:?}", Half::begun(seq, opens)), "{seq} {opens}");
+            let mut begun = Half::default();
+            begun.begin(seq, opens);
+            assert_eq!(format!("{half:?}"), format!("{begun:?}"), "{seq} {opens}");
         }
     }
 

@@ -9,37 +9,39 @@ use crate::fold::Keys;
 use crate::net::{Endpoint, Mac, Path, Transport};
 use crate::time::Timestamp;
 
-/// What is known of a flow whatever it carries. `state` is what the owner of the table needs to follow its bytes.
+/// What is known of a flow whatever it carries. `state` is what the owner of the table needs to follow its bytes. What every packet
+/// touches comes first, so that it lies together with the key.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Flow<S> {
-    /// Unique within the worker, in the order of first packets.
-    pub id: u64,
-    /// TCP or UDP.
-    pub transport: Transport,
-    /// The sender of the SYN, or of the first packet seen.
-    pub opener: Endpoint,
-    /// The other end.
-    pub peer: Endpoint,
-    /// A SYN was seen, so `opener` is certain.
-    pub opened: bool,
-    /// Hardware addresses of opener and peer.
-    pub macs: [Option<Mac>; 2],
-    /// Which interface delivered the first packet.
-    pub interface: u16,
-    /// Which interface delivered the first packet of opener and of peer: bytes are counted there alone.
-    pub taps: [Option<u16>; 2],
-    /// VLANs and tunnels of the first packet.
-    pub path: Path,
-    /// First packet.
-    pub first: Timestamp,
     /// Latest packet.
     pub last: Timestamp,
-    /// Bytes on the wire from opener and from peer, as the first tap of each saw them.
-    pub bytes: [u64; 2],
     /// Packets from opener and from peer.
     pub packets: [u64; 2],
+    /// Bytes on the wire from opener and from peer, as the first tap of each saw them.
+    pub bytes: [u64; 2],
     /// What the owner keeps.
     pub state: S,
+    /// Which interface delivered the first packet of opener and of peer: bytes are counted there alone.
+    pub taps: [Option<u16>; 2],
+    /// The sender of the SYN, or of the first packet seen.
+    pub opener: Endpoint,
+    /// Hardware addresses of opener and peer.
+    pub macs: [Option<Mac>; 2],
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// A SYN was seen, so `opener` is certain.
+    pub opened: bool,
+    /// The other end.
+    pub peer: Endpoint,
+    /// Which interface delivered the first packet.
+    pub interface: u16,
+    /// Unique within the worker, in the order of first packets.
+    pub id: u64,
+    /// First packet.
+    pub first: Timestamp,
+    /// VLANs and tunnels of the first packet.
+    pub path: Path,
 }
 
 /// Where a flow is, until it is taken out.
@@ -52,14 +54,20 @@ const NIL: u32 = u32::MAX;
 const ORDER: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
+#[repr(C)]
 struct Slot<S> {
-    newer: u32,
-    older: u32,
+    words: [u64; 2],
     /// When it last moved up.
     moved: Timestamp,
-    hash: u64,
-    words: [u64; 2],
     flow: Flow<S>,
+    hash: u64,
+}
+
+/// The neighbours of a flow in the order of latest packets.
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    newer: u32,
+    older: u32,
 }
 
 /// Flows by key, in the order of their latest packet.
@@ -68,6 +76,8 @@ pub struct FlowTable<S> {
     keys: Keys,
     index: Index,
     slots: Vec<Option<Slot<S>>>,
+    /// Apart from the slots: whoever moves up touches these of its neighbours alone.
+    links: Vec<Links>,
     /// Both ends of the flow in each slot, shortened: a search for an address reads 8 bytes for each flow.
     ends: Vec<[u32; 2]>,
     free: Vec<u32>,
@@ -85,6 +95,7 @@ impl<S> FlowTable<S> {
             keys: Keys::random(),
             index: Index::new(),
             slots: Vec::new(),
+            links: Vec::new(),
             ends: Vec::new(),
             free: Vec::new(),
             newest: NIL,
@@ -109,25 +120,29 @@ impl<S> FlowTable<S> {
         self.slots.get_mut(usize::try_from(at).ok()?)?.as_mut()
     }
 
+    fn links(&mut self, at: u32) -> Option<&mut Links> {
+        self.links.get_mut(usize::try_from(at).ok()?)
+    }
+
     fn unlink(&mut self, at: u32) {
-        let Some((newer, older)) = self.slot(at).map(|s| (s.newer, s.older)) else { return };
-        match self.slot(newer) {
-            Some(slot) => slot.older = older,
+        let Some(Links { newer, older }) = self.links(at).copied() else { return };
+        match self.links(newer) {
+            Some(links) => links.older = older,
             None => self.newest = older,
         }
-        match self.slot(older) {
-            Some(slot) => slot.newer = newer,
+        match self.links(older) {
+            Some(links) => links.newer = newer,
             None => self.oldest = newer,
         }
     }
 
     fn link_newest(&mut self, at: u32) {
         let older = self.newest;
-        if let Some(slot) = self.slot(at) {
-            (slot.newer, slot.older) = (NIL, older);
+        if let Some(links) = self.links(at) {
+            *links = Links { newer: NIL, older };
         }
-        match self.slot(older) {
-            Some(slot) => slot.newer = at,
+        match self.links(older) {
+            Some(links) => links.newer = at,
             None => self.oldest = at,
         }
         self.newest = at;
@@ -135,7 +150,7 @@ impl<S> FlowTable<S> {
 
     /// The flow of a key.
     #[inline]
-    pub fn find(&self, key: &FlowKey) -> Option<FlowIndex> {
+    pub fn find(&self, key: &FlowKey<'_>) -> Option<FlowIndex> {
         if self.is_empty() {
             return None;
         }
@@ -177,13 +192,18 @@ impl<S> FlowTable<S> {
         self.slot(at.0).map(|s| &mut s.flow)
     }
 
-    /// Puts a flow in that is not there, as the newest: where it is, and the quietest flow when the table was full.
-    pub fn insert(&mut self, key: &FlowKey, flow: Flow<S>) -> (FlowIndex, Option<Flow<S>>) {
-        debug_assert!(self.find(key).is_none(), "a flow is put in once");
-        let evicted = if self.len() >= self.capacity { self.pop_oldest() } else { None };
+    /// Whether a flow has to leave before another one is put in.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity
+    }
+
+    /// Puts a flow in that is not there, as the newest; where it is.
+    #[inline(always)]
+    pub fn insert(&mut self, key: &FlowKey<'_>, flow: Flow<S>) -> FlowIndex {
+        debug_assert!(self.find(key).is_none() && !self.is_full(), "a flow is put in once, where there is room");
         let (hash, ends) = (key.hash(&self.keys), [flow.opener.addr, flow.peer.addr].map(short));
         self.quiet_since = self.quiet_since.min(flow.last);
-        let slot = Some(Slot { newer: NIL, older: NIL, moved: flow.last, hash, words: key.words(), flow });
+        let slot = Some(Slot { words: key.words(), moved: flow.last, flow, hash });
         let at = match self.free.pop() {
             Some(at) => at,
             None => u32::try_from(self.slots.len()).unwrap_or(NIL),
@@ -193,52 +213,43 @@ impl<S> FlowTable<S> {
             None => {
                 self.slots.push(slot);
                 self.ends.push(ends);
+                self.links.push(Links { newer: NIL, older: NIL });
             }
         }
         self.index.insert(hash, at);
         self.link_newest(at);
-        (FlowIndex(at), evicted)
+        FlowIndex(at)
     }
 
     /// Drops the flow at a place.
     pub fn drop_at(&mut self, at: FlowIndex) {
-        self.unlink(at.0);
         let Some(place) = usize::try_from(at.0).ok().and_then(|i| self.slots.get_mut(i)) else { return };
-        if let Some(slot) = place {
-            self.index.remove(slot.hash, at.0);
-            self.free.push(at.0);
-            *place = None;
-        }
-    }
-
-    /// Takes out the flow at a place.
-    pub fn take(&mut self, at: FlowIndex) -> Option<Flow<S>> {
+        let Some(hash) = place.as_ref().map(|slot| slot.hash) else { return };
+        *place = None;
+        self.index.remove(hash, at.0);
         self.unlink(at.0);
-        let slot = self.slots.get_mut(usize::try_from(at.0).ok()?)?.take()?;
-        self.index.remove(slot.hash, at.0);
         self.free.push(at.0);
-        Some(slot.flow)
     }
 
-    /// Takes out the flow that was quiet longest.
-    pub fn pop_oldest(&mut self) -> Option<Flow<S>> {
-        self.take(FlowIndex(self.oldest))
+    /// The flow that was quiet longest.
+    pub fn oldest(&self) -> Option<FlowIndex> {
+        Some(self.oldest).filter(|at| *at != NIL).map(FlowIndex)
     }
 
-    /// Takes out the flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
+    /// The flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
     #[inline]
-    pub fn pop_idle(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
-        if now.exceeds(self.quiet_since, idle) { self.pop_quiet(now, idle) } else { None }
+    pub fn idle(&mut self, now: Timestamp, idle: Duration) -> Option<FlowIndex> {
+        if now.exceeds(self.quiet_since, idle) { self.quiet(now, idle) } else { None }
     }
 
     #[cold]
-    fn pop_quiet(&mut self, now: Timestamp, idle: Duration) -> Option<Flow<S>> {
+    fn quiet(&mut self, now: Timestamp, idle: Duration) -> Option<FlowIndex> {
         let Some(last) = self.slot(self.oldest).map(|s| s.flow.last) else {
             self.quiet_since = now;
             return None;
         };
         if now.since(last) > idle {
-            return self.pop_oldest();
+            return self.oldest();
         }
         self.quiet_since = last;
         None
@@ -279,13 +290,18 @@ fn short(addr: IpAddr) -> u32 {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn flow(port: u16, at: u64) -> (FlowKey, Flow<u16>) {
-        let end = |port| Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+    fn end(port: u16) -> Endpoint {
+        Endpoint { addr: IpAddr::V4(Ipv4Addr::LOCALHOST), port }
+    }
+
+    fn flow(port: u16, at: u64) -> Flow<u16> {
         let ts = Timestamp::from_secs_nanos(at, 0);
         let (opener, peer) = (end(port), end(1));
-        let flow = Flow {
+        Flow {
             id: 0,
             transport: Transport::Tcp,
             opener,
@@ -300,29 +316,71 @@ mod tests {
             bytes: [0; 2],
             packets: [0; 2],
             state: port,
-        };
-        (FlowKey::new(peer, opener, Transport::Tcp), flow)
+        }
     }
 
     #[test]
     fn keeps_the_newest() {
         let mut table = FlowTable::new(3);
+        let put = |table: &mut FlowTable<u16>, port: u16| {
+            table.insert(&FlowKey::new(&end(1), &end(port), Transport::Tcp), flow(port, u64::from(port)))
+        };
+        let drop = |table: &mut FlowTable<u16>, at: Option<FlowIndex>| {
+            let state = table.get(at?).map(|f| f.state);
+            table.drop_at(at?);
+            state
+        };
+        let second = |n| Timestamp::from_secs_nanos(n, 0);
         for port in [10, 11, 12] {
-            let (key, f) = flow(port, u64::from(port));
-            assert!(table.insert(&key, f).1.is_none());
+            assert!(!table.is_full());
+            put(&mut table, port);
         }
-        let at = table.find(&flow(10, 0).0).expect("it is there");
-        table.rise(at, Timestamp::from_secs_nanos(12, 0));
-        let (key, f) = flow(13, 13);
-        assert_eq!(table.insert(&key, f).1.map(|f| f.state), Some(11));
-        assert_eq!(table.take(at).map(|f| f.state), Some(10));
+        let at = table.find(&FlowKey::new(&end(10), &end(1), Transport::Tcp)).expect("it is there");
+        table.rise(at, second(12));
+        assert!(table.is_full());
+        let oldest = table.oldest();
+        assert_eq!(drop(&mut table, oldest), Some(11));
+        put(&mut table, 13);
+        assert_eq!(drop(&mut table, Some(at)), Some(10));
         assert_eq!(table.len(), 2);
-        assert!(table.pop_idle(Timestamp::from_secs_nanos(20, 0), Duration::from_secs(8)).is_none());
-        assert_eq!(table.pop_idle(Timestamp::from_secs_nanos(21, 0), Duration::from_secs(8)).map(|f| f.state), Some(12));
-        assert_eq!(table.pop_oldest().map(|f| f.state), Some(13));
-        assert!(table.pop_oldest().is_none() && table.is_empty());
-        let (key, f) = flow(14, 14);
-        assert!(table.insert(&key, f).1.is_none());
+        assert!(table.idle(second(20), Duration::from_secs(8)).is_none());
+        let idle = table.idle(second(21), Duration::from_secs(8));
+        assert_eq!(drop(&mut table, idle), Some(12));
+        let oldest = table.oldest();
+        assert_eq!(drop(&mut table, oldest), Some(13));
+        assert!(table.oldest().is_none() && table.is_empty());
+        put(&mut table, 14);
         assert_eq!(table.iter_mut().count(), 1);
+    }
+
+    proptest! {
+        /// The naive model: ports in a list, the quietest first.
+        #[test]
+        fn agrees_with_a_list(steps in proptest::collection::vec((any::<bool>(), 0u16..12), 1..200)) {
+            let (mut table, mut list) = (FlowTable::new(8), Vec::new());
+            for (n, (drop, port)) in (0..).zip(steps) {
+                let (one, other) = (end(port), end(1_000));
+                let key = FlowKey::new(&one, &other, Transport::Tcp);
+                let at = table.find(&key);
+                prop_assert_eq!(at.and_then(|at| table.get(at)).map(|f| f.state), list.contains(&port).then_some(port));
+                list.retain(|known| *known != port);
+                match at {
+                    Some(at) if drop => table.drop_at(at),
+                    Some(at) => table.rise(at, Timestamp::from_secs_nanos(n, 0)),
+                    None => {
+                        if table.is_full() {
+                            table.oldest().into_iter().for_each(|at| table.drop_at(at));
+                            list.remove(0);
+                        }
+                        table.insert(&key, Flow { peer: other, ..flow(port, n) });
+                    }
+                }
+                if at.is_none() || !drop {
+                    list.push(port);
+                }
+                prop_assert_eq!(table.len(), list.len());
+                prop_assert_eq!(table.oldest().and_then(|at| table.get(at)).map(|f| f.state), list.first().copied());
+            }
+        }
     }
 }

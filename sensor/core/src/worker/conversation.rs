@@ -1,7 +1,7 @@
 //! A flow's bytes on their way to a dissector: probe by content, bind, read, hand over, give up.
 
 use crate::coverage::Blind;
-use crate::dissect::{self, Carrier, Direction, Dissector, Input, Probe, Progress};
+use crate::dissect::{self, Carrier, Direction, DissectorDef, Input, Probe, Progress};
 use crate::flow::{Flow, Half, Segment};
 use crate::limits::PROBE_SEGMENTS_MAX;
 use crate::net::{Endpoint, Transport};
@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 use super::FlowState;
 use super::emit::Emitter;
 use super::fresh::Fresh;
+use super::reader::Reader;
+use super::spare::Spare;
 
 /// Datagrams of a flow after which nobody is asked again.
 const PROBE_DATAGRAMS_MAX: u8 = 8;
@@ -21,7 +23,7 @@ const HAND_OVERS_MAX: u8 = 4;
 #[derive(Default)]
 pub(super) struct Conversation {
     halves: [Half; 2],
-    dissector: Option<Box<dyn Dissector>>,
+    reader: Reader,
     datagrams: u8,
     hand_overs: u8,
     ambiguous: bool,
@@ -31,7 +33,7 @@ pub(super) struct Conversation {
 
 impl std::fmt::Debug for Conversation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Conversation").field("halves", &self.halves).field("bound", &self.dissector.is_some()).finish()
+        f.debug_struct("Conversation").field("halves", &self.halves).field("bound", &self.reader.is_bound()).finish()
     }
 }
 
@@ -56,6 +58,16 @@ impl Reading {
     /// Whether nothing more is read.
     pub(super) fn is_decided(&self) -> bool {
         matches!(self, Reading::Decided)
+    }
+
+    /// Whether all is done with a segment once it was seen: nobody reads any longer, or it is a `bare` one, without data and end.
+    #[inline(always)]
+    pub(super) fn takes(&mut self, direction: Direction, seq: u32, syn: bool, bare: bool) -> bool {
+        match self {
+            Reading::Fresh(fresh) => bare && fresh.takes_bare(side(direction), seq, syn),
+            Reading::Open(_) => false,
+            Reading::Decided => true,
+        }
     }
 
     /// The directions were taken the wrong way round.
@@ -106,27 +118,33 @@ enum InPlace {
     Keep,
 }
 
-/// A TCP segment of a tracked flow.
-pub(super) fn segment(flow: &mut Flow<FlowState>, direction: Direction, segment: &Segment<'_>, cut: bool, emitter: &mut Emitter<'_>) {
-    if let Reading::Fresh(fresh) = &mut flow.state.reading
-        && !cut
-        && !segment.fin
-        && segment.bytes.is_empty()
-        && fresh.takes_bare(side(direction), segment.seq, segment.syn)
-    {
-        return;
-    }
+/// A TCP segment of a tracked flow that somebody may have to read.
+pub(super) fn segment(
+    flow: &mut Flow<FlowState>,
+    direction: Direction,
+    segment: &Segment<'_>,
+    cut: bool,
+    spare: &mut Spare,
+    emitter: &mut Emitter<'_>,
+) {
     let mut conversation = match std::mem::replace(&mut flow.state.reading, Reading::Decided) {
-        Reading::Fresh(fresh) => Conversation::after(fresh),
+        Reading::Fresh(fresh) => spare.begin(&fresh),
         Reading::Open(conversation) => conversation,
         Reading::Decided => return,
     };
     let decided = conversation.segment(flow, direction, segment, cut, emitter) == Next::Decided;
-    keep(flow, conversation, decided, emitter);
+    keep(flow, conversation, decided, spare, emitter);
 }
 
 /// A UDP datagram of a tracked flow.
-pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, bytes: &[u8], emitter: &mut Emitter<'_>) {
+pub(super) fn datagram(
+    flow: &mut Flow<FlowState>,
+    direction: Direction,
+    ts: Timestamp,
+    bytes: &[u8],
+    spare: &mut Spare,
+    emitter: &mut Emitter<'_>,
+) {
     if bytes.is_empty() {
         return;
     }
@@ -137,7 +155,7 @@ pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Tim
             let (src, dst) = ends(flow, direction);
             let src_mac = flow.macs.get(side(direction)).copied().flatten();
             let input = Input { ts, carrier: Carrier::Udp, direction, src, dst, src_mac, bytes, at_start: true, at_end: true };
-            let Asked::Bound(start) = ask(&input) else {
+            let Asked::Bound(def) = ask(&input) else {
                 fresh.datagrams = fresh.datagrams.saturating_add(1);
                 if fresh.datagrams < PROBE_DATAGRAMS_MAX {
                     flow.state.reading = Reading::Fresh(fresh);
@@ -145,24 +163,21 @@ pub(super) fn datagram(flow: &mut Flow<FlowState>, direction: Direction, ts: Tim
                 return;
             };
             emitter.tally.bound(flow);
-            let mut conversation = Conversation::after(fresh);
-            conversation.dissector = Some(start());
+            let mut conversation = spare.begin(&fresh);
+            conversation.reader.bind(def);
             conversation
         }
     };
     let decided = conversation.datagram(flow, direction, ts, bytes, emitter) == Next::Decided;
-    keep(flow, conversation, decided, emitter);
+    keep(flow, conversation, decided, spare, emitter);
 }
 
 /// Keeps what is undecided, as long as all streams together stay within their bound.
-fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided: bool, emitter: &mut Emitter<'_>) {
-    let before = std::mem::take(&mut conversation.counted);
-    emitter.tally.release(before);
-    if decided {
-        return;
-    }
-    let held = conversation.held();
-    if !emitter.tally.hold(held) {
+fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided: bool, spare: &mut Spare, emitter: &mut Emitter<'_>) {
+    emitter.tally.release(conversation.counted);
+    let held = if decided { 0 } else { conversation.held() };
+    if decided || !emitter.tally.hold(held) {
+        spare.end(conversation);
         return;
     }
     conversation.counted = held;
@@ -170,10 +185,22 @@ fn keep(flow: &mut Flow<FlowState>, mut conversation: Box<Conversation>, decided
 }
 
 impl Conversation {
-    /// One that has seen what a fresh flow has.
-    fn after(fresh: Fresh) -> Box<Conversation> {
-        let halves = fresh.opened.map(|opened| opened.map_or_else(Half::default, |(seq, syn)| Half::begun(seq, syn)));
-        Box::new(Conversation { halves, datagrams: fresh.datagrams, ..Conversation::default() })
+    /// It sees what a fresh flow has seen.
+    pub(super) fn begin(&mut self, fresh: &Fresh) {
+        for (half, opened) in self.halves.iter_mut().zip(fresh.opened) {
+            if let Some((seq, syn)) = opened {
+                half.begin(seq, syn);
+            }
+        }
+        self.datagrams = fresh.datagrams;
+    }
+
+    /// Forgets everything; a dissector is kept as new, where that can be.
+    pub(super) fn clear(&mut self) {
+        let Conversation { halves, reader, datagrams, hand_overs, ambiguous, counted } = self;
+        halves.iter_mut().for_each(|half| *half = Half::default());
+        reader.clear();
+        (*datagrams, *hand_overs, *ambiguous, *counted) = Default::default();
     }
 
     /// Whether a SYN with this sequence number belongs to another connection than this one.
@@ -183,7 +210,7 @@ impl Conversation {
 
     /// Bytes of memory that it holds.
     fn held(&self) -> usize {
-        self.halves.iter().map(Half::held).sum::<usize>() + self.dissector.as_ref().map_or(0, |d| d.held())
+        self.halves.iter().map(Half::held).sum::<usize>() + self.reader.held()
     }
 
     /// Whether nothing more is read from the opener (0) or the peer (1).
@@ -198,7 +225,7 @@ impl Conversation {
 
     /// Whether nobody knows yet what it is.
     pub(super) fn is_undecided(&self) -> bool {
-        self.dissector.is_none()
+        !self.reader.is_bound()
     }
 
     fn half(&mut self, direction: Direction) -> &mut Half {
@@ -224,6 +251,8 @@ impl Conversation {
         if !cut && half.is_next(segment) {
             match self.read_in_place(flow, direction, segment, emitter) {
                 InPlace::Passed(next) => return next,
+                // The other direction has nothing that it waited with.
+                InPlace::Read(Next::Wait) if !self.half(direction.reverse()).is_ready() => return Next::Wait,
                 InPlace::Read(next) => return self.read_both(flow, direction, Some(next), segment.ts, emitter),
                 InPlace::Keep => {}
             }
@@ -255,8 +284,8 @@ impl Conversation {
     }
 
     fn gap(&mut self, direction: Direction) -> Next {
-        let Some(dissector) = &mut self.dissector else { return Next::Wait };
-        match dissector.gap(direction) {
+        let Some(reader) = self.reader.bound() else { return Next::Wait };
+        match reader.gap(direction) {
             Progress::FlowDone => Next::Decided,
             Progress::Done => {
                 self.half(direction).done = true;
@@ -267,7 +296,7 @@ impl Conversation {
                 Next::Wait
             }
             Progress::HandOver { .. } => {
-                self.dissector = None;
+                self.reader.unbind();
                 Next::Wait
             }
         }
@@ -283,7 +312,7 @@ impl Conversation {
     ) -> InPlace {
         let half = self.half(direction);
         let input = Input { bytes: segment.bytes, at_end: false, ..stream_input(flow, half, direction, segment.ts) };
-        if self.dissector.is_none() {
+        if !self.reader.is_bound() {
             match ask(&input) {
                 Asked::More => return InPlace::Keep,
                 Asked::Nobody => {
@@ -294,13 +323,13 @@ impl Conversation {
                     let done = self.halves.iter().all(|h| h.done);
                     return InPlace::Passed(if done { Next::Decided } else { Next::Wait });
                 }
-                Asked::Bound(start) => {
+                Asked::Bound(def) => {
                     emitter.tally.bound(flow);
-                    self.dissector = Some(start());
+                    self.reader.bind(def);
                 }
             }
         }
-        let Some(reader) = &mut self.dissector else { return InPlace::Keep };
+        let Some(reader) = self.reader.bound() else { return InPlace::Keep };
         emitter.tally.show(segment.bytes.len());
         let progress = reader.read(&input, &mut emitter.on(flow, &input));
         let said = std::mem::take(&mut flow.state.marks.said);
@@ -353,17 +382,16 @@ impl Conversation {
     }
 
     fn step(&mut self, flow: &mut Flow<FlowState>, direction: Direction, ts: Timestamp, emitter: &mut Emitter<'_>) -> Next {
-        let Conversation { halves: [forward, backward], dissector, .. } = self;
+        let Conversation { halves: [forward, backward], reader, .. } = self;
         let half = if side(direction) == 0 { forward } else { backward };
-        let unread = half.readable().len();
-        if half.done || ((unread == 0 || unread < half.need) && !half.at_end()) {
+        if !half.is_ready() {
             return Next::Wait;
         }
         let input = stream_input(flow, half, direction, ts);
-        if dissector.is_none() {
+        if !reader.is_bound() {
             return self.probe(flow, direction, ts, emitter);
         }
-        let Some(reader) = dissector else { return Next::Wait };
+        let Some(reader) = reader.bound() else { return Next::Wait };
         emitter.tally.show(input.bytes.len());
         let progress = reader.read(&input, &mut emitter.on(flow, &input));
         if std::mem::take(&mut flow.state.marks.said) {
@@ -400,7 +428,7 @@ impl Conversation {
         if self.hand_overs > HAND_OVERS_MAX {
             return Next::Decided;
         }
-        self.dissector = None;
+        self.reader.unbind();
         for half in &mut self.halves {
             half.done = false;
             half.need = 0;
@@ -418,9 +446,9 @@ impl Conversation {
             return Next::Wait;
         }
         match ask(&input) {
-            Asked::Bound(start) => {
+            Asked::Bound(def) => {
                 emitter.tally.bound(flow);
-                self.dissector = Some(start());
+                self.reader.bind(def);
                 Next::Again
             }
             // Whoever asks for more is bound by what a stream may hold.
@@ -446,11 +474,11 @@ impl Conversation {
         let (src, dst) = ends(flow, direction);
         let src_mac = flow.macs.get(side(direction)).copied().flatten();
         let input = Input { ts, carrier: Carrier::Udp, direction, src, dst, src_mac, bytes, at_start: true, at_end: true };
-        if self.dissector.is_none() {
+        if !self.reader.is_bound() {
             match ask(&input) {
-                Asked::Bound(start) => {
+                Asked::Bound(def) => {
                     emitter.tally.bound(flow);
-                    self.dissector = Some(start());
+                    self.reader.bind(def);
                 }
                 Asked::More | Asked::Nobody => {
                     self.datagrams = self.datagrams.saturating_add(1);
@@ -458,12 +486,12 @@ impl Conversation {
                 }
             }
         }
-        let Some(reader) = &mut self.dissector else { return Next::Wait };
+        let Some(reader) = self.reader.bound() else { return Next::Wait };
         emitter.tally.show(bytes.len());
         match reader.read(&input, &mut emitter.on(flow, &input)) {
             Progress::FlowDone => Next::Decided,
             Progress::HandOver { .. } => {
-                self.dissector = None;
+                self.reader.unbind();
                 Next::Wait
             }
             Progress::Continue { .. } | Progress::Done => Next::Wait,
@@ -475,7 +503,7 @@ impl Conversation {
         if flow.transport == Transport::Tcp {
             self.end_stream(flow, emitter);
         }
-        let Some(reader) = &mut self.dissector else { return };
+        let Some(reader) = self.reader.bound() else { return };
         let (src, dst) = ends(flow, Direction::Forward);
         let carrier = if flow.transport == Transport::Tcp { Carrier::Tcp } else { Carrier::Udp };
         let last = Input {
@@ -494,15 +522,15 @@ impl Conversation {
 
     fn end_stream(&mut self, flow: &mut Flow<FlowState>, emitter: &mut Emitter<'_>) {
         for direction in [Direction::Forward, Direction::Backward] {
-            let Conversation { halves: [forward, backward], dissector, .. } = self;
+            let Conversation { halves: [forward, backward], reader, .. } = self;
             let half = if side(direction) == 0 { forward } else { backward };
-            let Some(reader) = dissector else { return };
+            let Some(reader) = reader.bound() else { return };
             if half.done {
                 continue;
             }
             let input = Input { at_end: true, ..stream_input(flow, half, direction, flow.last) };
             if reader.read(&input, &mut emitter.on(flow, &input)) == Progress::FlowDone {
-                self.dissector = None;
+                self.reader.unbind();
                 return;
             }
         }
@@ -537,7 +565,7 @@ fn ends(flow: &Flow<FlowState>, direction: Direction) -> (Endpoint, Endpoint) {
 }
 
 enum Asked {
-    Bound(fn() -> Box<dyn Dissector>),
+    Bound(&'static DissectorDef),
     More,
     Nobody,
 }
@@ -546,7 +574,7 @@ enum Asked {
 fn ask(input: &Input<'_>) -> Asked {
     for def in dissect::candidates(input.carrier, (input.src.port, input.dst.port), input.bytes) {
         match (def.probe)(input) {
-            Probe::Match => return Asked::Bound(def.start),
+            Probe::Match => return Asked::Bound(def),
             Probe::More => return Asked::More,
             Probe::No => {}
         }
@@ -563,6 +591,6 @@ mod tests {
     fn flows_are_small() {
         let sizes = [size_of::<Flow<FlowState>>(), size_of::<Conversation>()];
         eprintln!("a flow {} bytes, what is read of one {} bytes", sizes[0], sizes[1]);
-        assert!(sizes[0] <= 224 && sizes[1] <= 416, "{sizes:?}");
+        assert!(sizes[0] <= 224 && sizes[1] <= 400, "{sizes:?}");
     }
 }

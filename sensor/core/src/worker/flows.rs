@@ -1,5 +1,7 @@
 //! A segment or datagram finds its flow or begins one, is counted there, and shows what it carries to whoever reads the flow.
 
+use std::net::IpAddr;
+
 use crate::decode::Tcp;
 use crate::dissect::{self, Carrier};
 use crate::flow::{First, Flow, FlowIndex, FlowKey, Segment};
@@ -49,13 +51,16 @@ impl Worker {
         };
         let Some(flow) = self.flows.get(at) else { return };
         let direction = track(flow, packet, ends, opens);
-        if !flow.state.reading.is_decided() {
+        let bare = !cut && !tcp.flags.fin && tcp.payload.is_empty();
+        if !flow.state.reading.takes(direction, tcp.seq, tcp.flags.syn, bare) {
             let segment = Segment { ts: packet.ts, seq: tcp.seq, syn: tcp.flags.syn, fin: tcp.flags.fin, bytes: tcp.payload };
             let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
-            conversation::segment(flow, direction, &segment, cut, &mut emitter);
+            conversation::segment(flow, direction, &segment, cut, &mut self.spare, &mut emitter);
         }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
-        self.settle(at, hash, packet.ts);
+        if flow.is_settled() {
+            self.settle(at, hash, packet.ts);
+        }
     }
 
     /// A UDP datagram.
@@ -79,15 +84,17 @@ impl Worker {
         let direction = track(flow, packet, ends, false);
         if !flow.state.reading.is_decided() {
             let mut emitter = Emitter::new(self.index, &self.rules, self.salt, &mut self.tally, output);
-            conversation::datagram(flow, direction, packet.ts, payload, &mut emitter);
+            conversation::datagram(flow, direction, packet.ts, payload, &mut self.spare, &mut emitter);
         }
         watch::contact(self.index, flow, &self.watch, packet.ts, output);
-        self.settle(at, hash, packet.ts);
+        if flow.is_settled() {
+            self.settle(at, hash, packet.ts);
+        }
     }
 
     /// Where the flow of a packet is; `None` when it is done with, and its packet counted.
     fn seek(&mut self, ends: (Endpoint, Endpoint), transport: Transport, packet: &Passing, opens: bool) -> Option<Sought> {
-        let key = FlowKey::new(ends.0, ends.1, transport);
+        let key = FlowKey::new(&ends.0, &ends.1, transport);
         let hash = key.hash(&self.keys);
         if let Some(place) = self.done_with(hash, opens, packet.ts) {
             self.tally.places.more(place, packet.interface, packet.wire_len, packet.truncated);
@@ -107,13 +114,11 @@ impl Worker {
     }
 
     /// Lets go of a flow of which nothing more is wanted but that its packets be counted.
-    #[inline]
     fn settle(&mut self, at: FlowIndex, hash: u64, now: Timestamp) {
-        if let Some(flow) = self.flows.get(at).filter(|flow| flow.is_settled()) {
-            let place = self.tally.flow_closed(flow);
-            self.flows.drop_at(at);
-            self.settled.put(hash, now, place);
-        }
+        let Some(flow) = self.flows.get(at) else { return };
+        let place = self.tally.flow_closed(flow);
+        self.flows.drop_at(at);
+        self.settled.put(hash, now, place);
     }
 
     /// The flow at a place, unless it has been quiet for too long or this packet begins an`other` one: then it is closed.
@@ -130,13 +135,12 @@ impl Worker {
             self.flows.rise(at, now);
             return Some(at);
         }
-        let old = self.flows.take(at)?;
-        self.close(old, output);
+        self.close(at, output);
         None
     }
 
     /// A packet of a flow that is not in the table: the second of a lone flow, one that stays alone for now, or the beginning of a flow.
-    #[inline(always)]
+    #[inline(never)]
     fn begin(
         &mut self,
         transport: Transport,
@@ -146,13 +150,13 @@ impl Worker {
         output: &mut dyn Output,
     ) -> Option<FlowIndex> {
         let Opening { hash, opens, lone } = *opening;
-        let key = &FlowKey::new(ends.0, ends.1, transport);
+        let key = &FlowKey::new(&ends.0, &ends.1, transport);
         if let Some(first) = self.lone.take(hash)
             && !packet.ts.exceeds(first.ts, FLOW_IDLE)
         {
             return Some(self.promote(key, packet, ends, &first, output));
         }
-        let watched = self.watch.has_addr(ends.0.addr) || self.watch.has_addr(ends.1.addr);
+        let watched = self.is_watched(ends.0.addr) || self.is_watched(ends.1.addr);
         if let Some((seq, syn)) = lone
             && !watched
             && !packet.truncated
@@ -169,21 +173,31 @@ impl Worker {
         Some(self.start(key, packet, ends, opens, watched, output))
     }
 
+    /// Whether an address is to be looked out for.
+    #[inline]
+    fn is_watched(&self, addr: IpAddr) -> bool {
+        match addr {
+            IpAddr::V4(v4) if !self.watched.may_have(v4.to_bits()) => false,
+            _ => self.watch.has_addr(addr),
+        }
+    }
+
     /// A flow that begins with this packet.
     fn start(
         &mut self,
-        key: &FlowKey,
+        key: &FlowKey<'_>,
         packet: &Passing,
         ends: (Endpoint, Endpoint),
         opens: bool,
         watched: bool,
         output: &mut dyn Output,
     ) -> FlowIndex {
-        let flow = self.fresh(key, packet, ends, opens);
-        self.open(key, Flow { state: FlowState { watched, ..FlowState::default() }, ..flow }, output)
+        let mut flow = self.fresh(key, packet, ends, opens);
+        flow.state.watched = watched;
+        self.open(key, flow, output)
     }
 
-    fn fresh(&mut self, key: &FlowKey, packet: &Passing, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
+    fn fresh(&mut self, key: &FlowKey<'_>, packet: &Passing, ends: (Endpoint, Endpoint), opened: bool) -> Flow<FlowState> {
         let id = self.next_flow;
         self.next_flow += 1;
         Flow {
@@ -207,7 +221,7 @@ impl Worker {
     /// The second packet of a lone flow: the flow begins with the first one.
     fn promote(
         &mut self,
-        key: &FlowKey,
+        key: &FlowKey<'_>,
         packet: &Passing,
         ends: (Endpoint, Endpoint),
         first: &First,
@@ -216,29 +230,23 @@ impl Worker {
         let again = key.is_low(ends.0) == first.low;
         let (opener, peer) = if again { ends } else { (ends.1, ends.0) };
         let (interface, path) = self.tally.places.way(first.place).unwrap_or((packet.interface, packet.path()));
-        let flow = self.fresh(key, packet, (opener, peer), false);
-        let flow = Flow {
-            opened: first.opens,
-            macs: [if again { packet.mac } else { None }, None],
-            interface,
-            taps: [Some(interface), None],
-            path,
-            first: first.ts,
-            bytes: [u64::from(first.wire_len), 0],
-            packets: [1, 0],
-            state: FlowState { reading: Reading::Fresh(Fresh::after(first)), marks: places::Marks::after(first), ..FlowState::default() },
-            ..flow
-        };
+        let mut flow = self.fresh(key, packet, (opener, peer), first.opens);
+        flow.macs = [if again { packet.mac } else { None }, None];
+        (flow.interface, flow.taps, flow.path) = (interface, [Some(interface), None], path);
+        (flow.first, flow.bytes, flow.packets) = (first.ts, [u64::from(first.wire_len), 0], [1, 0]);
+        (flow.state.reading, flow.state.marks) = (Reading::Fresh(Fresh::after(first)), places::Marks::after(first));
         self.open(key, flow, output)
     }
 
-    fn open(&mut self, key: &FlowKey, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
-        let (at, evicted) = self.flows.insert(key, flow);
-        if let Some(evicted) = evicted {
+    #[inline(always)]
+    fn open(&mut self, key: &FlowKey<'_>, flow: Flow<FlowState>, output: &mut dyn Output) -> FlowIndex {
+        if self.flows.is_full()
+            && let Some(oldest) = self.flows.oldest()
+        {
             self.tally.limit(Limit::Flows);
-            self.close(evicted, output);
+            self.close(oldest, output);
         }
-        at
+        self.flows.insert(key, flow)
     }
 }
 

@@ -104,11 +104,13 @@ impl Marks {
     }
 
     fn blinds(self) -> impl Iterator<Item = Blind> {
-        Blind::ALL.iter().copied().filter(move |kind| self.blind & 1 << *kind as u32 != 0)
+        let all = if self.blind == 0 { &[] } else { Blind::ALL };
+        all.iter().copied().filter(move |kind| self.blind & 1 << *kind as u32 != 0)
     }
 
     fn limits(self) -> impl Iterator<Item = Limit> {
-        Limit::ALL.iter().copied().filter(move |limit| self.limits & 1 << *limit as u32 != 0)
+        let all = if self.limits == 0 { &[] } else { Limit::ALL };
+        all.iter().copied().filter(move |limit| self.limits & 1 << *limit as u32 != 0)
     }
 }
 

@@ -11,22 +11,24 @@ use super::places;
 
 /// What a worker keeps for a flow.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct FlowState {
     /// The bytes that are still being read.
     pub(super) reading: Reading,
-    /// Which direction the client sends in, once a record told.
-    pub(super) client: Option<Direction>,
-    /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
-    pub(super) matters: bool,
-    /// A server name was seen.
-    pub(super) named: bool,
     /// An end is watched, and it is to be told unless the flow turns out to have a name.
     pub(super) watched: bool,
+    /// A server name was seen.
+    pub(super) named: bool,
+    /// Indicators fired, or an end is watched: the correlator wants to know its traffic.
+    pub(super) matters: bool,
+    /// Which direction the client sends in, once a record told.
+    pub(super) client: Option<Direction>,
     /// What its place is told when it ends.
     pub(super) marks: places::Marks,
 }
 
 /// Counts a packet of a flow, and says which way it goes.
+#[inline(always)]
 pub(super) fn track(flow: &mut Flow<FlowState>, packet: &Passing, ends: (Endpoint, Endpoint), opens: bool) -> Direction {
     if opens && !flow.opened {
         flow.opened = true;
@@ -83,7 +85,9 @@ impl Passing {
 #[inline(always)]
 pub(super) fn count(flow: &mut Flow<FlowState>, side: usize, packet: &Passing) {
     flow.last = flow.last.max(packet.ts);
-    flow.state.marks.cut = flow.state.marks.cut.saturating_add(u32::from(packet.truncated));
+    if packet.truncated {
+        flow.state.marks.cut = flow.state.marks.cut.saturating_add(1);
+    }
     // What a second tap shows of the same direction is not sent twice.
     let first_tap = flow.taps.get_mut(side).is_some_and(|tap| *tap.get_or_insert(packet.interface) == packet.interface);
     if let (Some(bytes), true) = (flow.bytes.get_mut(side), first_tap) {
@@ -128,9 +132,9 @@ impl Flow<FlowState> {
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
         let state = &self.state;
-        let both = self.transport == Transport::Udp || self.packets.iter().all(|n| *n > 0);
-        let one_tap = self.taps.iter().all(|tap| tap.is_none_or(|tap| tap == self.interface));
-        state.reading.is_decided() && state.named && !state.matters && !state.watched && both && one_tap
+        let both = || self.transport == Transport::Udp || self.packets.iter().all(|n| *n > 0);
+        let one_tap = || self.taps.iter().all(|tap| tap.is_none_or(|tap| tap == self.interface));
+        state.named && state.reading.is_decided() && !state.matters && !state.watched && both() && one_tap()
     }
 
     /// The first packet seen was an answer: turn the flow around.
