@@ -421,6 +421,11 @@ mod tests {
                 prop_assert_eq!(real.readable(), &naive.readable()[..]);
                 // What is not there is skipped as well.
                 let eat = if beyond { eat } else { eat.min(real.readable().len()) };
+                let (mut passed, mut consumed) = (real.clone().with_history(9), real.clone().with_history(9));
+                passed.pass(eat);
+                consumed.consume(eat);
+                consumed.forget_history();
+                prop_assert_eq!(format!("{passed:?}"), format!("{consumed:?}"), "to pass is to consume and forget");
                 real.consume(eat);
                 naive.start += eat;
                 let left = &naive.bytes[naive.start..];

@@ -29,3 +29,22 @@ impl Spare {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_ended_begins_as_a_new_one() {
+        let mut spare = Spare::default();
+        let seen = Fresh { opened: [Some((7, true)), Some((9, false))], datagrams: 3 };
+        let many: Vec<_> = (0..2 * SPARE_MAX).map(|_| spare.begin(&seen)).collect();
+        many.into_iter().for_each(|conversation| spare.end(conversation));
+        assert_eq!(spare.0.len(), SPARE_MAX);
+        for fresh in [Fresh::default(), seen] {
+            let mut new = Conversation::default();
+            new.begin(&fresh);
+            assert_eq!(format!("{:?}", spare.begin(&fresh)), format!("{new:?}"));
+        }
+    }
+}
