@@ -11,7 +11,6 @@ use crate::net::{Mac, Path};
 use crate::time::Timestamp;
 
 use super::emit;
-use super::sieve::Sieve;
 use super::tracking::Passing;
 use super::{FlowState, Output};
 
@@ -91,7 +90,7 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct PresenceThrottle {
     /// Hardware addresses that matter, by their last octets: most packets end here.
-    wanted: Sieve,
+    wanted: Tails,
     places: HashMap<(Mac, Path, IpAddr), Sighting, Folded>,
     /// Places told of each hardware address.
     told: HashMap<Mac, u16, Folded>,
@@ -105,17 +104,45 @@ struct Sighting {
     interface: u16,
 }
 
-/// The last octets of a hardware address.
-#[inline(always)]
-fn low32(mac: Mac) -> u32 {
-    let [_, _, third, fourth, fifth, last] = mac.0;
-    u32::from_be_bytes([third, fourth, fifth, last])
+/// How some hardware addresses end: a bit for each number that their last two octets can be. They are asked for every packet, and of two
+/// devices seldom alike.
+#[derive(Debug)]
+struct Tails(Box<[u64; TAIL_WORDS]>);
+
+const TAIL_WORDS: usize = (u16::MAX as usize + 1) / 64;
+
+impl Default for Tails {
+    fn default() -> Self {
+        Tails(Box::new([0; TAIL_WORDS]))
+    }
+}
+
+impl Tails {
+    fn place_of(mac: Mac) -> (usize, u64) {
+        let [.., fifth, last] = mac.0;
+        let tail = u16::from_be_bytes([fifth, last]);
+        (usize::from(tail / 64), 1 << (tail % 64))
+    }
+
+    fn of(macs: impl Iterator<Item = Mac>) -> Self {
+        let mut tails = Tails::default();
+        for (word, bit) in macs.map(Self::place_of) {
+            tails.0.get_mut(word).into_iter().for_each(|word| *word |= bit);
+        }
+        tails
+    }
+
+    #[inline(always)]
+    fn may_have(&self, mac: Mac) -> bool {
+        let (word, bit) = Self::place_of(mac);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
 }
 
 impl PresenceThrottle {
     /// Other hardware addresses matter from now on.
     pub(super) fn look_for(&mut self, watch: &Watch) {
-        self.wanted = Sieve::of(watch.macs.iter().filter(|mac| !self.is_router(mac)).map(|mac| low32(*mac)));
+        self.wanted = Tails::of(watch.macs.iter().filter(|mac| !self.is_router(mac)).copied());
     }
 
     /// One with more addresses than a device has: its presence says nothing.
@@ -126,7 +153,7 @@ impl PresenceThrottle {
     /// Whether the presence of this hardware address may matter.
     #[inline(always)]
     pub(super) fn may_want(&self, mac: Mac) -> bool {
-        self.wanted.may_have(low32(mac))
+        self.wanted.may_have(mac)
     }
 
     /// The statement to make about this packet's sender, if any.
