@@ -255,7 +255,12 @@ impl Tls {
         let bytes = bytes.get(skipped..).unwrap_or(&[]);
         if side.handshake.is_empty() {
             let (read, step) = self.messages(direction, bytes, sink);
-            self.side(direction).handshake.extend_from_slice(bytes.get(read..).unwrap_or(&[]));
+            let begun = bytes.get(read..).unwrap_or(&[]);
+            if !begun.is_empty() {
+                let held = &mut self.side(direction).handshake;
+                held.reserve_exact(room_for(begun));
+                held.extend_from_slice(begun);
+            }
             return step;
         }
         let mut held = std::mem::take(&mut side.handshake);
@@ -333,6 +338,18 @@ impl Tls {
         server && self.client_hello
     }
 }
+
+/// Bytes to make room for when a message begins like this: all of it, if it is as long as real hellos are.
+fn room_for(begun: &[u8]) -> usize {
+    let length = match begun {
+        [_, l2, l1, l0, ..] => usize::try_from(u32::from_be_bytes([0, *l2, *l1, *l0])).unwrap_or(usize::MAX),
+        _ => 0,
+    };
+    begun.len().max(length.saturating_add(4).min(ROOM_MAX))
+}
+
+/// Room that is made for a message before its bytes are there.
+const ROOM_MAX: usize = 4_096;
 
 /// Behind a ChangeCipherSpec handshake records are encrypted, but for a second ClientHello, whose length says that it fills its record.
 fn plain_hello(after: &[u8], length: usize) -> bool {
