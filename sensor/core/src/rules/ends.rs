@@ -1,4 +1,4 @@
-//! How the names that somebody looks for end. Nearly every name on a network ends otherwise, and is told so by its last two labels:
+//! How the names that somebody looks for end. Nearly every name on a network ends otherwise, and is told so by its last three labels:
 //! with a few numbers in registers, without a walk over it.
 
 use crate::fold::Keys;
@@ -14,12 +14,12 @@ const fn each(octet: u8) -> u128 {
 /// Equal endings have equal hashes. It need not be secret: whoever makes others meet gets his name looked up.
 static KEYS: Keys = Keys::of(0);
 
-/// The end of a name: its last label, and its last two, as hashes.
+/// The end of a name: its last label, its last two and its last three, as hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ending {
-    one: u64,
-    two: u64,
-}
+pub(super) struct Ending([u64; LABELS]);
+
+/// Labels that are told apart: those of an organisation's own names are more than two.
+const LABELS: usize = 3;
 
 impl Ending {
     /// Of a name without a final dot, in any case.
@@ -40,11 +40,13 @@ impl Ending {
         // The highest bit of each octet that is a dot; the last octet of the name is the highest one of the number.
         let differs = end ^ each(b'.');
         let dots = !(((differs & each(0x7f)) + each(0x7f)) | differs | each(0x7f));
-        let last = dots.leading_zeros();
-        let others = dots & !(1u128 << 127).checked_shr(last).unwrap_or(0);
         // Letters in lower case; what else is changed on the way is alike on both sides.
-        let lower = end | each(0x20);
-        Ending { one: hash(lower, last), two: hash(lower, others.leading_zeros()) }
+        let (lower, mut dots) = (end | each(0x20), dots);
+        Ending([(); LABELS].map(|()| {
+            let behind = dots.leading_zeros();
+            dots &= !(1u128 << 127).checked_shr(behind).unwrap_or(0);
+            hash(lower, behind)
+        }))
     }
 }
 
@@ -75,10 +77,11 @@ impl Ends {
         Ends { words: vec![0; words].into() }
     }
 
-    /// Names that end in this one are looked for: in its last two labels, or in all of it where it has only one.
+    /// Names that end in this one are looked for: in its last three labels, or in all of it where it has fewer.
     pub fn add(&mut self, place: &str) {
-        let Ending { one, two } = Ending::of(place.as_bytes());
-        let (word, bits) = bits_of(if place.contains('.') { two } else { one }, self.words.len());
+        let labels = place.matches('.').count();
+        let hash = Ending::of(place.as_bytes()).0.into_iter().take(labels + 1).next_back().unwrap_or(0);
+        let (word, bits) = bits_of(hash, self.words.len());
         if let Some(word) = self.words.get_mut(word) {
             *word |= bits;
         }
@@ -92,7 +95,7 @@ impl Ends {
     /// Whether somebody may look for a name with this ending. Nobody who does is missed.
     #[inline]
     pub fn may_have(&self, ending: Ending) -> bool {
-        [ending.two, ending.one].iter().any(|hash| {
+        ending.0.iter().any(|hash| {
             let (word, bits) = bits_of(*hash, self.words.len());
             self.words.get(word).is_some_and(|word| word & bits == bits)
         })
@@ -105,11 +108,11 @@ mod tests {
 
     use super::*;
 
-    /// The last two labels behind a dot, in lower case.
-    fn two_labels(name: &str) -> String {
-        let name = format!(".{name}");
-        let labels: Vec<&str> = name.rsplitn(3, '.').collect();
-        labels.iter().take(2).rev().copied().collect::<Vec<_>>().join(".").to_ascii_lowercase()
+    /// The last labels behind dots, in lower case.
+    fn last(count: usize, name: &str) -> String {
+        let name = format!("..{name}");
+        let labels: Vec<&str> = name.rsplitn(count + 1, '.').collect();
+        labels.iter().take(count).rev().copied().collect::<Vec<_>>().join(".").to_ascii_lowercase()
     }
 
     proptest! {
@@ -122,11 +125,12 @@ mod tests {
         }
 
         #[test]
-        fn endings_are_the_last_two_labels(a in "[a-c.]{0,20}", b in "[a-cA-C.]{0,20}") {
+        fn endings_are_the_last_labels(a in "[a-c.]{0,20}", b in "[a-cA-C.]{0,20}") {
             let (ours, theirs) = (Ending::of(a.as_bytes()), Ending::of(b.as_bytes()));
-            let [one, two] = [&a, &b].map(|name| two_labels(name));
-            let end = |text: &str| text.as_bytes().iter().rev().take(END).copied().collect::<Vec<_>>();
-            prop_assert_eq!(ours.two == theirs.two, end(&one) == end(&two), "{} {}", one, two);
+            let end = |text: String| text.bytes().rev().take(END).collect::<Vec<_>>();
+            for (count, (our, their)) in (1..).zip(ours.0.into_iter().zip(theirs.0)) {
+                prop_assert_eq!(our == their, end(last(count, &a)) == end(last(count, &b)), "{} of {} and {}", count, a, b);
+            }
         }
     }
 
@@ -136,6 +140,8 @@ mod tests {
         (0..1_000).for_each(|n| ends.add(&format!("name{n}.test")));
         let mistaken = (0..10_000).filter(|n| ends.may_have(Ending::of(format!("www.other{n}.example").as_bytes()))).count();
         assert!(mistaken < 1_500, "{mistaken} of 10,000");
+        ends.add("mail.example.org");
+        assert!(!ends.may_have(Ending::of(b"host1.example.org")), "what is below the same name");
         assert!(!Ends::default().may_have(Ending::of(b"qq.com")), "nobody looks for anything");
         assert!(!Ends::with_room(1).may_have(Ending::of(b"")));
     }
