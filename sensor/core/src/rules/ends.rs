@@ -36,25 +36,19 @@ impl Ending {
                 end
             }
         };
-        let end = u128::from_le_bytes(end);
-        // The highest bit of each octet that is a dot; the last octet of the name is the highest one of the number.
+        // The last octet of the name is the lowest one of the number, and a dot is told by the lowest bit of its octet.
+        let end = u128::from_be_bytes(end);
         let differs = end ^ each(b'.');
-        let dots = !(((differs & each(0x7f)) + each(0x7f)) | differs | each(0x7f));
+        let mut dots = !(((differs & each(0x7f)) + each(0x7f)) | differs) >> 7 & each(1);
         // Letters in lower case; what else is changed on the way is alike on both sides.
-        let (lower, mut dots) = (end | each(0x20), dots);
+        let lower = end | each(0x20);
         Ending([(); LABELS].map(|()| {
-            let behind = dots.leading_zeros();
-            dots &= !(1u128 << 127).checked_shr(behind).unwrap_or(0);
-            hash(lower, behind)
+            let behind = dots.wrapping_sub(1) & !dots;
+            dots &= dots.wrapping_sub(1);
+            let labels = lower & behind;
+            KEYS.pair(labels as u64, (labels >> 64) as u64)
         }))
     }
-}
-
-/// Of the last so many bits.
-#[inline]
-fn hash(end: u128, bits: u32) -> u64 {
-    let labels = end.checked_shr(u128::BITS - bits).unwrap_or(0);
-    KEYS.pair(labels as u64, (labels >> 64) as u64)
 }
 
 /// Two bits of a word for each of some endings.
