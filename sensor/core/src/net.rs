@@ -232,9 +232,18 @@ pub const PATH_HOPS_MAX: usize = 4;
 /// The way that a packet was carried, outermost first, at most [`PATH_HOPS_MAX`] steps.
 ///
 /// Each step is a number, because paths are copied and compared for every packet.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
     hops: [u64; PATH_HOPS_MAX],
+}
+
+/// By the steps that are there: most paths have one or none.
+impl Hash for Path {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first, deeper @ ..] = self.hops;
+        state.write_u64(first);
+        deeper.into_iter().take_while(|hop| *hop != 0).for_each(|hop| state.write_u64(hop));
+    }
 }
 
 /// Where the kind of a step begins in its number, and the bit that tells a number that is there from none.

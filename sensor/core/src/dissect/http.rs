@@ -189,6 +189,10 @@ impl Record for Request<'_> {
         Some(Role::Client)
     }
 
+    fn is_only_fields(&self) -> bool {
+        true
+    }
+
     fn visit(&self, _detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
         if let Some(authority) = self.authority {
             see(&AUTHORITY, Value::Text(authority));

@@ -17,7 +17,7 @@ pub struct Register {
     entries: Vec<RegisterEntry>,
     macs: HashMap<Mac, usize, Folded>,
     addrs: HashMap<IpAddr, usize, Folded>,
-    names: HashMap<String, usize>,
+    names: HashMap<String, usize, Folded>,
     /// Where the addresses of each entry were seen.
     places: Vec<BTreeSet<Place>>,
 }
@@ -25,7 +25,7 @@ pub struct Register {
 impl Register {
     /// Indexes the entries; where two claim the same, the first has it.
     pub fn new(entries: Vec<RegisterEntry>) -> Register {
-        let (mut macs, mut addrs, mut names) = (HashMap::default(), HashMap::default(), HashMap::new());
+        let (mut macs, mut addrs, mut names) = (HashMap::default(), HashMap::default(), HashMap::default());
         for (index, entry) in entries.iter().enumerate() {
             for mac in &entry.macs {
                 macs.entry(*mac).or_insert(index);

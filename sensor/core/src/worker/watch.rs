@@ -91,9 +91,23 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 pub(super) struct PresenceThrottle {
     /// Hardware addresses that matter, by their last octets: most packets end here.
     wanted: Tails,
+    devices: HashMap<Mac, Device, Folded>,
     places: HashMap<(Mac, Path, IpAddr), Sighting, Folded>,
-    /// Places told of each hardware address.
-    told: HashMap<Mac, u16, Folded>,
+}
+
+/// A hardware address that is watched, or was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Device {
+    watched: bool,
+    /// Places told of it.
+    places: u16,
+}
+
+impl Device {
+    /// One with more addresses than a device has is a router's: its presence says nothing.
+    fn matters(self) -> bool {
+        self.watched && self.places < PLACES_PER_MAC_MAX
+    }
 }
 
 /// When a device was last told and last seen in one place, and on which interface.
@@ -141,13 +155,19 @@ impl Tails {
 
 impl PresenceThrottle {
     /// Other hardware addresses matter from now on.
-    pub(super) fn look_for(&mut self, watch: &Watch) {
-        self.wanted = Tails::of(watch.macs.iter().filter(|mac| !self.is_router(mac)).copied());
+    pub(super) fn look_for(&mut self, macs: &HashSet<Mac, Folded>) {
+        self.devices.retain(|_, device| {
+            device.watched = false;
+            device.places > 0
+        });
+        for mac in macs {
+            self.devices.entry(*mac).or_default().watched = true;
+        }
+        self.sift();
     }
 
-    /// One with more addresses than a device has: its presence says nothing.
-    fn is_router(&self, mac: &Mac) -> bool {
-        self.told.get(mac).is_some_and(|told| *told >= PLACES_PER_MAC_MAX)
+    fn sift(&mut self) {
+        self.wanted = Tails::of(self.devices.iter().filter(|(_, device)| device.matters()).map(|(mac, _)| *mac));
     }
 
     /// Whether the presence of this hardware address may matter.
@@ -158,37 +178,33 @@ impl PresenceThrottle {
 
     /// The statement to make about this packet's sender, if any.
     #[inline]
-    pub(super) fn see(&mut self, packet: &Passing, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
+    pub(super) fn see(&mut self, packet: &Passing, addr: IpAddr) -> Option<Evidence> {
         let mac = packet.mac?;
         if !self.may_want(mac) {
             return None;
         }
-        self.tell(packet, mac, addr, watch)
+        self.tell(packet, mac, addr)
     }
 
-    fn tell(&mut self, packet: &Passing, mac: Mac, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
+    fn tell(&mut self, packet: &Passing, mac: Mac, addr: IpAddr) -> Option<Evidence> {
         // A device that has no address yet, or only speaks on its link, is not in a segment yet.
         let rooted = match addr {
             IpAddr::V4(a) => !a.is_unspecified() && !a.is_link_local(),
             IpAddr::V6(a) => !a.is_unspecified() && !a.is_unicast_link_local(),
         };
-        if !rooted || !watch.macs.contains(&mac) {
-            return None;
-        }
-        if self.is_router(&mac) {
-            return None;
-        }
+        let device = self.devices.get_mut(&mac).filter(|device| rooted && device.matters())?;
         let key = (mac, packet.path(), addr);
-        if let Some(known) = self.places.get_mut(&key) {
-            known.seen = known.seen.max(packet.ts);
-            if packet.ts.distance(known.told) < PRESENCE_EVERY {
-                return None;
+        match self.places.get_mut(&key) {
+            Some(known) => {
+                known.seen = known.seen.max(packet.ts);
+                if packet.ts.distance(known.told) < PRESENCE_EVERY {
+                    return None;
+                }
             }
+            None => device.places += 1,
         }
-        let told = self.told.entry(mac).or_default();
-        *told += u16::from(!self.places.contains_key(&key));
-        if *told >= PLACES_PER_MAC_MAX {
-            self.look_for(watch);
+        if !device.matters() {
+            self.sift();
         }
         if self.places.len() >= PRESENCE_MAX {
             self.places.clear();

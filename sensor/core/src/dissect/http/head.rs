@@ -179,7 +179,9 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[inline]
 fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = line.split_at_checked(name.len())?;
-    if !head.eq_ignore_ascii_case(name) {
+    // Names of other lengths are told apart by what follows, which costs less than to compare them.
+    let ends = rest.first().is_some_and(|next| *next == b':' || next.is_ascii_whitespace());
+    if !ends || !head.eq_ignore_ascii_case(name) {
         return None;
     }
     Some(rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii())
@@ -312,6 +314,13 @@ mod tests {
             if whole.is_none_or(|e| e > from) {
                 prop_assert_eq!(end(body.as_bytes(), from.min(body.len())), whole);
             }
+        }
+
+        #[test]
+        fn a_value_stands_behind_its_name(line in "(host|HOST|hosts|Ho)[ \t:x]{0,4}[ -~]{0,4}") {
+            let colon = line.find(':').map(|at| (line[..at].trim_ascii_end(), line[at + 1..].trim_ascii()));
+            let naive = colon.filter(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.as_bytes());
+            prop_assert_eq!(value(line.as_bytes(), b"host"), naive);
         }
 
         #[test]
