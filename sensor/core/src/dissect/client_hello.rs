@@ -120,7 +120,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// What a ClientHello says, as slices of it: nothing is copied, and lists are read when somebody asks for them.
+/// What a ClientHello says, as slices of it: nothing is copied, and what only a fingerprint needs is looked for when somebody asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientHello<'a> {
     pub(super) transport: Transport,
@@ -128,10 +128,6 @@ pub(super) struct ClientHello<'a> {
     pub(super) ciphers: Values<'a>,
     /// The extensions that were read, types and lengths included.
     pub(super) extensions: &'a [u8],
-    pub(super) groups: Values<'a>,
-    pub(super) point_formats: &'a [u8],
-    pub(super) signature_algorithms: Values<'a>,
-    pub(super) supported_versions: Values<'a>,
     /// The protocol list of the ALPN extension, behind its length.
     pub(super) alpn: &'a [u8],
     pub(super) sni: Option<&'a [u8]>,
@@ -172,20 +168,7 @@ fn fixed(body: &[u8]) -> Option<(u16, Values<'_>, &[u8])> {
 impl<'a> ClientHello<'a> {
     /// A hello that says nothing.
     pub(super) const fn empty(transport: Transport) -> Self {
-        ClientHello {
-            transport,
-            legacy_version: 0,
-            ciphers: Values(&[]),
-            extensions: &[],
-            groups: Values(&[]),
-            point_formats: &[],
-            signature_algorithms: Values(&[]),
-            supported_versions: Values(&[]),
-            alpn: &[],
-            sni: None,
-            ech: None,
-            bare: false,
-        }
+        ClientHello { transport, legacy_version: 0, ciphers: Values(&[]), extensions: &[], alpn: &[], sni: None, ech: None, bare: false }
     }
 
     /// Reads the body of a ClientHello handshake message (behind type and length; RFC 8446 section 4.1.2).
@@ -195,15 +178,15 @@ impl<'a> ClientHello<'a> {
         let extensions = be16(behind).and_then(|(length, rest)| rest.get(..usize::from(length)));
         hello.bare = extensions.is_none() && !behind.is_empty();
         let all = extensions.unwrap_or(&[]);
-        let (mut rest, mut seen) = (all, Seen::default());
+        let (mut rest, mut wanted) = (all, TELLING);
         for _ in 0..EXTENSIONS_MAX {
             let Some((kind, data, next)) = extension(rest) else {
                 hello.bare |= !rest.is_empty();
                 break;
             };
             // Of an extension that stands there twice the first one counts (RFC 8446 section 4.2 forbids it).
-            if seen.is_first(kind) {
-                hello.extension(kind, data);
+            if wanted & mark(kind) != 0 && hello.tells(kind, data) {
+                wanted &= !mark(kind);
             }
             rest = next;
         }
@@ -229,28 +212,52 @@ impl<'a> ClientHello<'a> {
         ClientHello { legacy_version: version, bare: true, ..ClientHello::empty(Transport::Tls) }
     }
 
-    fn extension(&mut self, kind: u16, data: &'a [u8]) {
+    /// Takes what every hello is asked for; whether that is it.
+    fn tells(&mut self, kind: u16, data: &'a [u8]) -> bool {
         match kind {
             SERVER_NAME => self.sni = server_name(data),
-            GROUPS => self.groups = Values::behind_length(data),
-            POINT_FORMATS => self.point_formats = behind_byte(data),
-            SIGNATURE_ALGORITHMS => self.signature_algorithms = Values::behind_length(data),
             ALPN => self.alpn = Values::behind_length(data).0,
-            SUPPORTED_VERSIONS => self.supported_versions = Values(behind_byte(data)),
             ech::ECH if data.first() == Some(&0) => self.ech = Some((Offer::Unknown, data)),
+            ech::ECH => {}
             ech::ESNI => self.ech = Some((Offer::Real, data)),
-            _ => {}
+            _ => return false,
         }
+        true
+    }
+
+    /// Types and contents of its extensions, in order.
+    fn extensions(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
+        let mut rest = self.extensions;
+        std::iter::from_fn(move || {
+            let (kind, data, next) = extension(rest)?;
+            rest = next;
+            Some((kind, data))
+        })
     }
 
     /// The types of its extensions, in order.
-    pub(super) fn extension_types(&self) -> impl Iterator<Item = u16> + 'a {
-        let mut rest = self.extensions;
-        std::iter::from_fn(move || {
-            let (kind, _, next) = extension(rest)?;
-            rest = next;
-            Some(kind)
-        })
+    pub(super) fn extension_types(&self) -> impl Iterator<Item = u16> + use<'a> {
+        self.extensions().map(|(kind, _)| kind)
+    }
+
+    /// What the first extension of a type holds; nothing where there is none.
+    fn first(&self, wanted: u16) -> &'a [u8] {
+        self.extensions().find(|(kind, _)| *kind == wanted).map_or(&[], |(_, data)| data)
+    }
+
+    /// Groups (RFC 8446 section 4.2.7).
+    pub(super) fn groups(&self) -> Values<'a> {
+        Values::behind_length(self.first(GROUPS))
+    }
+
+    /// Point formats (RFC 8422 section 5.1.2).
+    pub(super) fn point_formats(&self) -> &'a [u8] {
+        behind_byte(self.first(POINT_FORMATS))
+    }
+
+    /// Signature algorithms (RFC 8446 section 4.2.3).
+    pub(super) fn signature_algorithms(&self) -> Values<'a> {
+        Values::behind_length(self.first(SIGNATURE_ALGORITHMS))
     }
 
     /// Protocol names (RFC 7301 section 3.1), as many as are really there.
@@ -267,7 +274,8 @@ impl<'a> ClientHello<'a> {
 
     /// The highest version that is offered. DTLS counts downwards.
     pub(super) fn version(&self) -> u16 {
-        let offered = self.supported_versions.iter().filter(|v| !ja::is_grease(*v));
+        let supported = Values(behind_byte(self.first(SUPPORTED_VERSIONS)));
+        let offered = supported.iter().filter(|v| !ja::is_grease(*v));
         let best = if self.transport == Transport::Dtls { offered.filter(|v| *v >= 0xfe00).min() } else { offered.max() };
         best.unwrap_or(self.legacy_version)
     }
@@ -303,29 +311,16 @@ const SIGNATURE_ALGORITHMS: u16 = 0x000d;
 const ALPN: u16 = 0x0010;
 const SUPPORTED_VERSIONS: u16 = 0x002b;
 
-/// Which of the extensions that are read were there already.
-#[derive(Default)]
-struct Seen {
-    low: u64,
-    ech: bool,
-    esni: bool,
+/// A bit for a type of extension: one of its own for each of those that every hello is asked for, and for nearly all others one that
+/// none of these has.
+const fn mark(kind: u16) -> u64 {
+    1 << (kind % 64)
 }
 
-impl Seen {
-    fn is_first(&mut self, kind: u16) -> bool {
-        match kind {
-            ..64 => {
-                let bit = 1 << kind;
-                let first = self.low & bit == 0;
-                self.low |= bit;
-                first
-            }
-            ech::ECH => !std::mem::replace(&mut self.ech, true),
-            ech::ESNI => !std::mem::replace(&mut self.esni, true),
-            _ => false,
-        }
-    }
-}
+/// The extensions that every hello is asked for.
+const TELLING: u64 = mark(SERVER_NAME) | mark(ALPN) | mark(ech::ECH) | mark(ech::ESNI);
+
+const _: () = assert!(TELLING.count_ones() == 4);
 
 /// The first host name (RFC 6066 section 3). Lengths that lie give nothing.
 fn server_name(data: &[u8]) -> Option<&[u8]> {

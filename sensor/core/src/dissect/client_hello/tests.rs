@@ -45,11 +45,16 @@ fn agree(body: &[u8]) -> Result<(), TestCaseError> {
     prop_assert_eq!(ours.bare, theirs.bare);
     let first = |kind: u16| theirs.names.iter().find(|(k, _)| *k == kind).map(|(_, data)| data.as_slice());
     prop_assert_eq!(ours.sni, first(SERVER_NAME).and_then(server_name));
-    prop_assert_eq!(ours.groups, first(GROUPS).map_or(Values::default(), Values::behind_length));
+    prop_assert_eq!(ours.groups(), first(GROUPS).map_or(Values::default(), Values::behind_length));
     prop_assert_eq!(ours.alpn, first(ALPN).map_or(&[][..], |data| Values::behind_length(data).0));
-    prop_assert_eq!(ours.supported_versions.0, first(SUPPORTED_VERSIONS).map_or(&[][..], behind_byte));
-    let encrypted = first(ech::ECH).filter(|data| data.first() == Some(&0)).or(first(ech::ESNI));
-    prop_assert_eq!(ours.ech.is_some(), encrypted.is_some());
+    prop_assert_eq!(ours.signature_algorithms(), first(SIGNATURE_ALGORITHMS).map_or(Values::default(), Values::behind_length));
+    prop_assert_eq!(ours.point_formats(), first(POINT_FORMATS).map_or(&[][..], behind_byte));
+    let versions = Values(first(SUPPORTED_VERSIONS).map_or(&[][..], behind_byte));
+    prop_assert_eq!(ours.version(), versions.iter().filter(|v| !ja::is_grease(*v)).max().unwrap_or(theirs.version));
+    // Of two extensions that encrypt the name the last one counts.
+    let encrypts = |(kind, data): &&(u16, Vec<u8>)| *kind == ech::ESNI || *kind == ech::ECH && data.first() == Some(&0);
+    let encrypted = theirs.names.iter().rfind(encrypts).map(|(_, data)| data.as_slice());
+    prop_assert_eq!(ours.ech.map(|(_, data)| data), encrypted);
     Ok(())
 }
 

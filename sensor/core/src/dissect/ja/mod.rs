@@ -40,12 +40,12 @@ fn push_decimals(text: &mut String, values: impl Iterator<Item = u16>) {
 pub(super) fn ja3(hello: &ClientHello<'_>) -> String {
     let mut text = String::with_capacity(512);
     push_decimals(&mut text, std::iter::once(hello.legacy_version));
-    for values in [&mut hello.ciphers.iter() as &mut dyn Iterator<Item = u16>, &mut hello.extension_types(), &mut hello.groups.iter()] {
+    for values in [&mut hello.ciphers.iter() as &mut dyn Iterator<Item = u16>, &mut hello.extension_types(), &mut hello.groups().iter()] {
         text.push(',');
         push_decimals(&mut text, values.filter(|v| !is_grease(*v)));
     }
     text.push(',');
-    push_decimals(&mut text, hello.point_formats.iter().map(|format| u16::from(*format)));
+    push_decimals(&mut text, hello.point_formats().iter().map(|format| u16::from(*format)));
     hex(&md5::md5(text.as_bytes()))
 }
 
@@ -68,7 +68,7 @@ pub(super) fn ja4(hello: &ClientHello<'_>) -> String {
     let a = format!("{transport}{}{sni}{:02}{:02}{}", version(hello), ciphers.len().min(99), extensions.len().min(99), alpn(hello));
     let b = hashed(&sorted(&ciphers));
     let hashed_extensions: Vec<u16> = extensions.into_iter().filter(|e| !matches!(e, 0x0000 | 0x0010)).collect();
-    let algorithms = list(&plain(hello.signature_algorithms.iter()));
+    let algorithms = list(&plain(hello.signature_algorithms().iter()));
     let c = match (sorted(&hashed_extensions), algorithms) {
         (extensions, _) if extensions.is_empty() => EMPTY.to_string(),
         (extensions, algorithms) if algorithms.is_empty() => hashed(&extensions),
@@ -143,8 +143,16 @@ mod tests {
         values.iter().flat_map(|v| v.to_be_bytes()).collect()
     }
 
-    fn empty_extensions(kinds: &[u16]) -> Vec<u8> {
-        kinds.iter().flat_map(|kind| [kind.to_be_bytes(), [0; 2]].concat()).collect()
+    /// Extensions of these types, empty but for those that hold something.
+    fn extensions(kinds: &[u16], holding: &[(u16, Vec<u8>)]) -> Vec<u8> {
+        let body = |kind: u16| holding.iter().find(|(k, _)| *k == kind).map_or(&[][..], |(_, body)| body);
+        let one = |kind: &u16| [&kind.to_be_bytes()[..], &(body(*kind).len() as u16).to_be_bytes(), body(*kind)].concat();
+        kinds.iter().flat_map(one).collect()
+    }
+
+    /// 16-bit values behind a 16-bit length.
+    fn listed(values: &[u16]) -> Vec<u8> {
+        [&(values.len() as u16 * 2).to_be_bytes()[..], &wire(values)].concat()
     }
 
     #[test]
@@ -156,13 +164,11 @@ mod tests {
     /// The example of the JA3 documentation, as a hello.
     #[test]
     fn ja3_of_the_documentation() {
-        let [ciphers, groups] = [&[47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4][..], &[23, 24, 25]].map(wire);
+        let ciphers = wire(&[47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4]);
         let hello = ClientHello {
             legacy_version: 769,
             ciphers: Values(&ciphers),
-            extensions: &empty_extensions(&[0, 10, 11]),
-            groups: Values(&groups),
-            point_formats: &[0],
+            extensions: &extensions(&[0, 10, 11], &[(10, listed(&[23, 24, 25])), (11, vec![1, 0])]),
             ..ClientHello::empty(Transport::Tls)
         };
         assert_eq!(ja3(&hello), "ada70206e40642a3e4461f35503241d5");
@@ -171,21 +177,19 @@ mod tests {
     /// The worked example of the JA4 technical details.
     #[test]
     fn ja4_of_the_technical_details() {
-        let versions = wire(&[0x7a7a, 0x0304, 0x0303]);
         let ciphers = wire(&[
             0x2a2a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035,
         ]);
-        let extensions = empty_extensions(&[
+        let kinds = [
             0x4a4a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a,
             0x0015, 0x1a1a,
-        ]);
-        let algorithms = wire(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601]);
+        ];
+        let algorithms = listed(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601]);
+        let versions = [&[6][..], &wire(&[0x7a7a, 0x0304, 0x0303])].concat();
         let hello = ClientHello {
             legacy_version: 0x0303,
-            supported_versions: Values(&versions),
             ciphers: Values(&ciphers),
-            extensions: &extensions,
-            signature_algorithms: Values(&algorithms),
+            extensions: &extensions(&kinds, &[(0x000d, algorithms), (0x002b, versions)]),
             alpn: b"\x02h2\x08http/1.1",
             ..ClientHello::empty(Transport::Tls)
         };
