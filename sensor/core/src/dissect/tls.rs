@@ -131,9 +131,15 @@ enum Step {
 #[derive(Debug, Default)]
 struct Tls {
     sides: [Side; 2],
+    seen: Seen,
+}
+
+/// What both directions have said.
+#[derive(Debug, Default)]
+struct Seen {
     client_hello: bool,
+    /// Whether it is that of TLS 1.3.
     server_hello: Option<bool>,
-    retried: bool,
     /// The extension that encrypted the name of the hello before.
     ech: Option<Box<[u8]>>,
     certificate: bool,
@@ -150,10 +156,10 @@ impl Dissector for Tls {
     }
 
     fn read(&mut self, input: &Input<'_>, sink: &mut dyn Sink) -> Progress {
+        let Tls { sides: [forward, backward], seen } = self;
+        let side = if input.direction == Direction::Forward { forward } else { backward };
         let mut rest = input.bytes;
         loop {
-            let [forward, backward] = &mut self.sides;
-            let side = if input.direction == Direction::Forward { forward } else { backward };
             if side.record_left > 0 {
                 let take = side.record_left.min(rest.len());
                 let (bytes, after) = rest.split_at_checked(take).unwrap_or((rest, &[]));
@@ -162,7 +168,7 @@ impl Dissector for Tls {
                 }
                 side.record_left -= bytes.len();
                 rest = after;
-                match self.handshake(input.direction, bytes, sink) {
+                match side.handshake(bytes, seen, sink) {
                     Step::On => continue,
                     Step::DirectionDone => return Progress::Done,
                     Step::FlowDone => return Progress::FlowDone,
@@ -188,7 +194,7 @@ impl Dissector for Tls {
             }
             side.begun = true;
             side.records += 1;
-            match self.record(kind, length, input.direction, after) {
+            match side.record(kind, length, after, seen) {
                 Record::Handshake => rest = after,
                 Record::Skip => {
                     // Beyond what is shown: the rest is skipped when it comes.
@@ -213,33 +219,26 @@ enum Record {
     FlowDone,
 }
 
-impl Tls {
-    fn side(&mut self, direction: Direction) -> &mut Side {
-        let [forward, backward] = &mut self.sides;
-        if direction == Direction::Forward { forward } else { backward }
-    }
-
-    fn record(&mut self, kind: u8, length: usize, direction: Direction, after: &[u8]) -> Record {
-        let hello_seen = self.client_hello || self.server_hello.is_some();
-        let side = self.side(direction);
-        if side.records > RECORDS_MAX {
+impl Side {
+    fn record(&mut self, kind: u8, length: usize, after: &[u8], seen: &Seen) -> Record {
+        if self.records > RECORDS_MAX {
             return Record::DirectionDone;
         }
         match kind {
-            HANDSHAKE if side.ciphered && !plain_hello(after, length) => Record::DirectionDone,
+            HANDSHAKE if self.ciphered && !plain_hello(after, length) => Record::DirectionDone,
             HANDSHAKE => {
-                side.ciphered = false;
-                side.record_left = length;
+                self.ciphered = false;
+                self.record_left = length;
                 Record::Handshake
             }
             CHANGE_CIPHER_SPEC => {
-                side.ciphered = true;
+                self.ciphered = true;
                 Record::Skip
             }
-            APPLICATION_DATA if !hello_seen => Record::FlowDone,
+            APPLICATION_DATA if !seen.any_hello() => Record::FlowDone,
             // Early data of the client: after a retry another hello comes behind it.
-            APPLICATION_DATA if side.early < EARLY_MAX => {
-                side.early += 1;
+            APPLICATION_DATA if self.early < EARLY_MAX => {
+                self.early += 1;
                 Record::Skip
             }
             APPLICATION_DATA => Record::DirectionDone,
@@ -248,72 +247,72 @@ impl Tls {
     }
 
     /// Takes bytes of handshake records: reads them where they lie, unless a message began in earlier ones; keeps what is not whole.
-    fn handshake(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) -> Step {
-        let side = self.side(direction);
-        let skipped = side.skip.min(bytes.len());
-        side.skip -= skipped;
+    fn handshake(&mut self, bytes: &[u8], seen: &mut Seen, sink: &mut dyn Sink) -> Step {
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
         let bytes = bytes.get(skipped..).unwrap_or(&[]);
-        if side.handshake.is_empty() {
-            let (read, step) = self.messages(direction, bytes, sink);
-            let begun = bytes.get(read..).unwrap_or(&[]);
+        if self.handshake.is_empty() {
+            let (begun, step) = messages(bytes, &mut self.skip, seen, sink);
             if !begun.is_empty() {
-                let held = &mut self.side(direction).handshake;
-                held.reserve_exact(room_for(begun));
-                held.extend_from_slice(begun);
+                self.handshake.reserve_exact(room_for(begun));
+                self.handshake.extend_from_slice(begun);
             }
             return step;
         }
-        let mut held = std::mem::take(&mut side.handshake);
-        held.extend_from_slice(bytes);
-        let (read, step) = self.messages(direction, &held, sink);
-        held.drain(..read);
-        self.side(direction).handshake = held;
+        self.handshake.extend_from_slice(bytes);
+        let (begun, step) = messages(&self.handshake, &mut self.skip, seen, sink);
+        let read = self.handshake.len() - begun.len();
+        self.handshake.drain(..read);
         step
     }
+}
 
-    /// Reads handshake messages as long as they are whole; how many bytes are done with.
-    fn messages(&mut self, direction: Direction, bytes: &[u8], sink: &mut dyn Sink) -> (usize, Step) {
-        let mut at = 0;
-        loop {
-            let Some((head, rest)) = bytes.get(at..).and_then(|b| b.split_first_chunk::<4>()) else { return (at, Step::On) };
-            let [kind, l2, l1, l0] = *head;
-            let length = usize::try_from(u32::from_be_bytes([0, l2, l1, l0])).unwrap_or(usize::MAX);
-            let wanted = matches!(kind, CLIENT_HELLO | SERVER_HELLO | CERTIFICATE);
-            if length > TLS_HELLO_MAX && wanted {
-                sink.limit(Limit::TlsHello);
-                return (at, Step::DirectionDone);
-            }
-            if !wanted {
-                // Passed over without being kept, however long it is.
-                let here = rest.len().min(length);
-                self.side(direction).skip = length - here;
-                at += head.len() + here;
-                continue;
-            }
-            let Some(body) = rest.get(..length) else { return (at, Step::On) };
-            at += head.len() + length;
-            if !self.message(kind, body, sink) {
-                return (at, Step::DirectionDone);
-            }
-            if self.is_complete() {
-                return (at, Step::FlowDone);
-            }
+/// Reads handshake messages as long as they are whole: what is left, of which `skip` more bytes are of no use.
+fn messages<'b>(bytes: &'b [u8], skip: &mut usize, seen: &mut Seen, sink: &mut dyn Sink) -> (&'b [u8], Step) {
+    let mut left = bytes;
+    loop {
+        let Some((head, rest)) = left.split_first_chunk::<4>() else { return (left, Step::On) };
+        let [kind, l2, l1, l0] = *head;
+        let length = usize::try_from(u32::from_be_bytes([0, l2, l1, l0])).unwrap_or(usize::MAX);
+        if !matches!(kind, CLIENT_HELLO | SERVER_HELLO | CERTIFICATE) {
+            // Passed over without being kept, however long it is.
+            let here = rest.len().min(length);
+            *skip = length - here;
+            left = rest.get(here..).unwrap_or(&[]);
+            continue;
         }
+        if length > TLS_HELLO_MAX {
+            sink.limit(Limit::TlsHello);
+            return (left, Step::DirectionDone);
+        }
+        let Some((body, next)) = rest.split_at_checked(length) else { return (left, Step::On) };
+        left = next;
+        if !seen.message(kind, body, sink) {
+            return (left, Step::DirectionDone);
+        }
+        if seen.is_complete() {
+            return (left, Step::FlowDone);
+        }
+    }
+}
+
+impl Seen {
+    fn any_hello(&self) -> bool {
+        self.client_hello || self.server_hello.is_some()
     }
 
     /// Reads a message; `false` when it is not what it says it is.
     fn message(&mut self, kind: u8, body: &[u8], sink: &mut dyn Sink) -> bool {
         match kind {
             CLIENT_HELLO => {
-                let Some(hello) = ClientHello::parse(Transport::Tls, body) else { return false };
-                emit_next(hello, &mut self.ech, sink);
+                let Some(mut hello) = ClientHello::parse(Transport::Tls, body) else { return false };
+                emit_next(&mut hello, &mut self.ech, sink);
                 self.client_hello = true;
                 true
             }
             SERVER_HELLO => {
                 let Some(hello) = ServerHello::parse(body) else { return false };
                 self.server_hello = Some(hello.is_tls13()).filter(|_| !hello.is_retry());
-                self.retried |= hello.is_retry();
                 sink.emit(&hello);
                 true
             }
@@ -366,11 +365,11 @@ fn consumed(input: &Input<'_>, rest: &[u8], need: usize) -> Progress {
 }
 
 /// Emits a hello of a connection, judged by the extension of the one before it; leaves its own for the next.
-pub(super) fn emit_next(mut hello: ClientHello<'_>, before: &mut Option<Box<[u8]>>, sink: &mut dyn Sink) {
+pub(super) fn emit_next(hello: &mut ClientHello<'_>, before: &mut Option<Box<[u8]>>, sink: &mut dyn Sink) {
     if let Some(before) = before {
         hello.follows(before);
     }
-    emit_hello(&hello, sink);
+    emit_hello(hello, sink);
     *before = hello.ech.filter(|(_, body)| body.len() <= ECH_KEPT_MAX).map(|(_, body)| body.into());
 }
 

@@ -187,7 +187,7 @@ impl FlowSink<'_, '_, '_> {
         let Some(flow) = &mut self.flow else { return false };
         flow.state.named |= named;
         let server = if client_is_opener(flow) { flow.peer } else { flow.opener };
-        let by_port = (record.kind() == "ch" && server.port == services::ENCRYPTED_DNS_PORT).then_some(Blind::EncryptedDns);
+        let by_port = (server.port == services::ENCRYPTED_DNS_PORT && record.kind() == "ch").then_some(Blind::EncryptedDns);
         if let Some(kind) = hides.or(by_port) {
             self.emitter.tally.blind_flow(flow, kind);
         }

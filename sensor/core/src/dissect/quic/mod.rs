@@ -210,9 +210,9 @@ impl Quic {
             sink.limit(Limit::QuicCrypto);
         }
         while let Some((length, hello)) = whole_message(window.readable()) {
-            if let Some(hello) = hello.and_then(|body| ClientHello::parse(Transport::Quic, body)) {
+            if let Some(mut hello) = hello.and_then(|body| ClientHello::parse(Transport::Quic, body)) {
                 self.hellos = self.hellos.saturating_add(1);
-                emit_next(hello, &mut self.ech, sink);
+                emit_next(&mut hello, &mut self.ech, sink);
             }
             window.consume(length);
         }
