@@ -3,6 +3,7 @@
 //! Reads rule files from text and matches field values. Must not know dissectors (the field list is passed in), flows,
 //! devices or policy.
 
+mod asked;
 mod check;
 mod ends;
 mod file;

@@ -1,18 +1,16 @@
 //! A rule set: every indicator of every file, compiled for matching.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Problem, Severity, nearest};
 use crate::field::{Family, Field, FieldKind, Value};
-use crate::fold::Folded;
 
+use super::asked::{Asked, FieldAt, Fields, address};
 use super::file::{Pattern, Rule, RuleFile};
 use super::indicator::{Effect, Indicator, IndicatorId, Maturity, Surface, Teaches};
 use super::name_table::NameTexts;
 use super::names::Names;
-use super::prefixes::Prefixes;
-use super::texts::Texts;
 
 /// The server's address of a flow on which something else matched: context for readers, never evidence by itself.
 pub static SERVER: Field = Field {
@@ -40,10 +38,7 @@ pub struct RuleSet {
     name_texts: Arc<NameTexts>,
     /// Names that every host name field is held against, unless a rule names its fields.
     names: Names,
-    names_of: BTreeMap<FieldAt, Names>,
-    texts: BTreeMap<FieldAt, Texts>,
-    prefixes: BTreeMap<FieldAt, Prefixes>,
-    wanted: Wanted,
+    fields: Fields,
     fingerprints: bool,
 }
 
@@ -83,14 +78,11 @@ impl RuleSet {
             }
         }
         for field in fields {
-            let settled = set.texts.get_mut(&address(field)).is_none_or(Texts::settle);
+            let settled = set.fields.of_mut(address(field)).is_none_or(|asked| asked.texts.settle());
             if let (false, Some(rule)) = (settled, rules.first()) {
                 let field = field.name;
                 problem(&rule.indicator, format!("the texts for `{field}` are too many"), "use fewer `contains`".into(), diagnostics);
             }
-        }
-        if rules.iter().any(|r| r.fields.is_empty() && !r.names.is_empty()) {
-            fields.iter().filter(|f| f.kind == FieldKind::Name).for_each(|f| set.wanted.insert(address(f)));
         }
         set.rules = Arc::new(rules);
         set.file_names(diagnostics);
@@ -112,9 +104,8 @@ impl RuleSet {
         let mut displaced = self.names.file(&self.name_texts, everywhere);
         let special: HashSet<FieldAt> = listed.iter().flat_map(|r| &r.fields).map(|f| address(f)).collect();
         for field in special {
-            self.wanted.insert(field);
             let names = listed.iter().filter(|r| r.fields.iter().any(|f| address(f) == field)).map(|r| &r.names);
-            displaced.extend(self.names_of.entry(field).or_default().file(&self.name_texts, names));
+            displaced.extend(self.fields.entry(field).names.get_or_insert_default().file(&self.name_texts, names));
         }
         displaced.sort_unstable();
         displaced.dedup();
@@ -131,14 +122,13 @@ impl RuleSet {
     fn compile(&mut self, rule: &Rule, pattern: &Pattern, id: IndicatorId) -> Option<IndicatorId> {
         let mut displaced = None;
         for field in &rule.fields {
-            self.wanted.insert(address(field));
             self.fingerprints |= field.kind == FieldKind::Hash;
-            let texts = self.texts.entry(address(field)).or_default();
+            let Asked { texts, prefixes, .. } = self.fields.entry(address(field));
             match pattern {
                 Pattern::Is(text) => texts.is(text, id),
                 Pattern::Prefix(text) => texts.prefix(text, id),
                 Pattern::Contains(text, without) => texts.contains(text, without, id),
-                Pattern::Cidr(prefix) => displaced = displaced.or(self.prefixes.entry(address(field)).or_default().add(*prefix, id)),
+                Pattern::Cidr(prefix) => displaced = displaced.or(prefixes.add(*prefix, id)),
             }
         }
         displaced.filter(|old| *old != id)
@@ -161,12 +151,6 @@ impl RuleSet {
     pub fn rules(&self) -> impl Iterator<Item = (IndicatorId, &Rule)> {
         let all = self.rules.iter().enumerate().map(|(i, r)| (IndicatorId(i as u32), r));
         all.filter(|(_, r)| !r.is_gone())
-    }
-
-    /// Whether any rule looks at a field.
-    #[inline]
-    pub fn wants(&self, field: &'static Field) -> bool {
-        self.wanted.contains(address(field))
     }
 
     /// Whether a rule looks at a fingerprint, so that they must be computed for every hello.
@@ -193,13 +177,13 @@ impl RuleSet {
     /// Bytes of memory that the name patterns take: their text and their tables.
     pub fn held(&self) -> usize {
         let owners = size_of_val(&*self.name_texts.owners);
-        self.name_texts.bytes.len() + owners + self.names.held() + self.names_of.values().map(Names::held).sum::<usize>()
+        self.name_texts.bytes.len() + owners + self.names.held() + self.fields.names().map(Names::held).sum::<usize>()
     }
 
     /// Strips one more local search suffix from names.
     pub fn add_local_suffix(&mut self, suffix: &str) {
         self.names.add_local(suffix);
-        self.names_of.values_mut().for_each(|n| n.add_local(suffix));
+        self.fields.names_mut().for_each(|n| n.add_local(suffix));
     }
 
     /// The local search suffix that a name ends in, where it has one.
@@ -208,22 +192,24 @@ impl RuleSet {
     }
 
     /// Shows every indicator that fires on a value; of names and prefixes only the longest match.
+    #[inline]
     pub fn matches(&self, field: &'static Field, value: Value<'_>, hit: &mut dyn FnMut(IndicatorId)) {
+        let asked = self.fields.of(address(field));
+        if field.kind == FieldKind::Name {
+            self.name(asked, value, hit);
+        } else if let Some(asked) = asked {
+            asked.show(value, hit);
+        }
+    }
+
+    fn name(&self, asked: Option<&Asked>, value: Value<'_>, hit: &mut dyn FnMut(IndicatorId)) {
         match value {
-            Value::Text(bytes) if field.kind == FieldKind::Name => {
-                let special = self.names_of.get(&address(field)).and_then(|n| n.find(bytes));
+            Value::Text(bytes) => {
+                let special = asked.and_then(|asked| asked.names.as_ref()?.find(bytes));
                 special.or_else(|| self.names.find(bytes)).into_iter().for_each(hit);
             }
-            Value::Text(bytes) => self.text(field, bytes, hit),
-            Value::Token(word) => self.text(field, word.as_bytes(), hit),
-            Value::Number(n) => self.text(field, n.to_string().as_bytes(), hit),
-            Value::Address(addr) => {
-                self.prefixes.get(&address(field)).and_then(|p| p.find(addr)).into_iter().for_each(hit);
-            }
-            Value::List(items) => items.iter().for_each(|item| match field.kind {
-                FieldKind::Name => self.matches(field, Value::Text(item), hit),
-                _ => self.text(field, item, hit),
-            }),
+            Value::List(items) => items.iter().for_each(|item| self.name(asked, Value::Text(item), hit)),
+            other => asked.into_iter().for_each(|asked| asked.show(other, hit)),
         }
     }
 
@@ -243,44 +229,6 @@ impl RuleSet {
         let end = rest.iter().skip(len).position(u8::is_ascii_whitespace).map_or(bytes.len(), |blank| at + len + blank);
         Value::Text(bytes.get(start..end).unwrap_or(bytes))
     }
-
-    fn text(&self, field: &'static Field, bytes: &[u8], hit: &mut dyn FnMut(IndicatorId)) {
-        if let Some(texts) = self.texts.get(&address(field)) {
-            texts.find(bytes, hit);
-        }
-    }
-}
-
-/// Fields that some rule looks at. A bit for each tells of most others that no rule does.
-#[derive(Clone, Debug, Default)]
-struct Wanted {
-    bits: u64,
-    fields: HashSet<FieldAt, Folded>,
-}
-
-impl Wanted {
-    fn bit(field: FieldAt) -> u64 {
-        // Declarations stand one behind the other: the upper bits of the product differ for neighbours.
-        1 << ((field as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
-    }
-
-    fn insert(&mut self, field: FieldAt) {
-        self.bits |= Self::bit(field);
-        self.fields.insert(field);
-    }
-
-    #[inline]
-    fn contains(&self, field: FieldAt) -> bool {
-        self.bits & Self::bit(field) != 0 && self.fields.contains(&field)
-    }
-}
-
-/// Where a field is declared: there is one of each, and a number is found faster than a name.
-type FieldAt = usize;
-
-#[inline]
-fn address(field: &'static Field) -> FieldAt {
-    std::ptr::from_ref(field).addr()
 }
 
 impl Rule {

@@ -138,17 +138,15 @@ impl<'w> Emitter<'w> {
         let mut hits = Vec::new();
         let mut named = false;
         let mut hides = None;
-        let detail = if self.rules.wants_fingerprints() { Detail::Full } else { Detail::Cheap };
+        let rules = self.rules;
+        let detail = if rules.wants_fingerprints() { Detail::Full } else { Detail::Cheap };
         record.visit(detail, &mut |field, value| {
             named |= field.kind == FieldKind::Name && matches!(field.family, Some(Family::Tls | Family::Http));
             hides = hides.or_else(|| hidden_by(field, value));
-            if self.rules.wants(field) {
-                let rules = self.rules;
-                rules.matches(field, value, &mut |indicator| {
-                    let value = text_of(field, rules.telling(indicator, field, value));
-                    hits.push(Hit { indicator, field, value });
-                });
-            }
+            rules.matches(field, value, &mut |indicator| {
+                let value = text_of(field, rules.telling(indicator, field, value));
+                hits.push(Hit { indicator, field, value });
+            });
         });
         (hits, named, hides)
     }
