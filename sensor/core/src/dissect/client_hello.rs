@@ -149,9 +149,9 @@ fn behind_byte(bytes: &[u8]) -> &[u8] {
 /// An extension and what follows it. One that runs over the end is a lie: what it claims to hold is not read.
 fn extension(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let (head, after) = bytes.split_first_chunk::<4>()?;
-    let [k1, k0, l1, l0] = *head;
-    let (data, next) = after.split_at_checked(usize::from(u16::from_be_bytes([l1, l0])))?;
-    Some((u16::from_be_bytes([k1, k0]), data, next))
+    let head = u32::from_be_bytes(*head);
+    let (data, next) = after.split_at_checked((head & 0xffff) as usize)?;
+    Some(((head >> 16) as u16, data, next))
 }
 
 /// The parts of a hello's body before its extensions: version, suites, and what stands behind the compression methods.
@@ -185,7 +185,7 @@ impl<'a> ClientHello<'a> {
                 break;
             };
             // Of an extension that stands there twice the first one counts (RFC 8446 section 4.2 forbids it).
-            if wanted & mark(kind) != 0 && hello.tells(kind, data) {
+            if wanted >> (kind % 64) & 1 == 1 && hello.tells(kind, data) {
                 wanted &= !mark(kind);
             }
             rest = next;
@@ -287,11 +287,15 @@ impl<'a> ClientHello<'a> {
         }
     }
 
-    /// Shows its protocols, at most `ROOM` of them: nearly every hello has two.
-    fn visit_protocols<const ROOM: usize>(&self, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
-        let mut list: [&[u8]; ROOM] = [&[]; ROOM];
-        let count = list.iter_mut().zip(self.protocols()).map(|(to, name)| *to = name).count();
-        see(self.fields().alpn, Value::List(list.get(..count).unwrap_or(&list)));
+    /// Shows its protocols: nearly every hello has one or two.
+    fn visit_protocols(&self, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
+        let (mut protocols, field) = (self.protocols(), self.fields().alpn);
+        let Some(first) = protocols.next() else { return };
+        match (protocols.next(), protocols.next()) {
+            (None, _) => see(field, Value::List(&[first])),
+            (Some(second), None) => see(field, Value::List(&[first, second])),
+            _ => see(field, Value::List(&self.protocols().collect::<Vec<_>>())),
+        }
     }
 
     fn fields(&self) -> &'static HelloFields {
@@ -360,11 +364,7 @@ impl Record for ClientHello<'_> {
         if let Some(sni) = &self.sni {
             see(fields.sni, Value::Text(sni));
         }
-        match self.protocols().count() {
-            0 => {}
-            1..=2 => self.visit_protocols::<2>(see),
-            _ => self.visit_protocols::<PROTOCOLS_MAX>(see),
-        }
+        self.visit_protocols(see);
         if let Some((offer, body)) = &self.ech {
             see(fields.ech, Value::Token(offer.word()));
             if let Some(id) = ech::config_id(body) {

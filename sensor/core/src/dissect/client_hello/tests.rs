@@ -106,3 +106,21 @@ fn many_extensions_are_bounded() {
     assert_eq!((hello.extension_types().count(), hello.bare), (EXTENSIONS_MAX, false));
     assert!(agree(&body).is_ok());
 }
+
+proptest! {
+    /// However many there are, and however the list ends.
+    #[test]
+    fn protocols_are_shown_as_they_stand(names in proptest::collection::vec("[a-z]{0,3}", 0..70), tail in 0u8..3) {
+        let list: Vec<u8> = names.iter().flat_map(|name| [&[name.len() as u8], name.as_bytes()].concat()).collect();
+        let list = [list, vec![9; tail.into()]].concat();
+        let hello = ClientHello { alpn: &list, ..ClientHello::empty(Transport::Tls) };
+        let mut shown = None;
+        hello.visit(Detail::Cheap, &mut |field, value| {
+            if let ("alpn", Value::List(items)) = (field.key, value) {
+                shown = Some(items.iter().map(|item| String::from_utf8_lossy(item).into_owned()).collect::<Vec<_>>());
+            }
+        });
+        let expected: Vec<String> = names.into_iter().take(PROTOCOLS_MAX).collect();
+        prop_assert_eq!(shown, (!expected.is_empty()).then_some(expected));
+    }
+}
