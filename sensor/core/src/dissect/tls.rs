@@ -251,27 +251,29 @@ impl Side {
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
         let bytes = bytes.get(skipped..).unwrap_or(&[]);
-        if self.handshake.is_empty() {
-            let (begun, step) = messages(bytes, &mut self.skip, seen, sink);
-            if !begun.is_empty() {
-                self.handshake.reserve_exact(room_for(begun));
-                self.handshake.extend_from_slice(begun);
-            }
-            return step;
+        let Side { handshake, skip, .. } = self;
+        if !handshake.is_empty() {
+            handshake.extend_from_slice(bytes);
         }
-        self.handshake.extend_from_slice(bytes);
-        let (begun, step) = messages(&self.handshake, &mut self.skip, seen, sink);
-        let read = self.handshake.len() - begun.len();
-        self.handshake.drain(..read);
+        let whole = if handshake.is_empty() { bytes } else { handshake.as_slice() };
+        let (left, step) = messages(whole, skip, seen, sink);
+        let read = whole.len() - left;
+        if !handshake.is_empty() {
+            handshake.drain(..read);
+        } else if left > 0 {
+            let begun = bytes.get(read..).unwrap_or(&[]);
+            handshake.reserve_exact(room_for(begun));
+            handshake.extend_from_slice(begun);
+        }
         step
     }
 }
 
-/// Reads handshake messages as long as they are whole: what is left, of which `skip` more bytes are of no use.
-fn messages<'b>(bytes: &'b [u8], skip: &mut usize, seen: &mut Seen, sink: &mut dyn Sink) -> (&'b [u8], Step) {
+/// Reads handshake messages as long as they are whole: how many bytes are left, and of how many to come nobody wants any (`skip`).
+fn messages(bytes: &[u8], skip: &mut usize, seen: &mut Seen, sink: &mut dyn Sink) -> (usize, Step) {
     let mut left = bytes;
     loop {
-        let Some((head, rest)) = left.split_first_chunk::<4>() else { return (left, Step::On) };
+        let Some((head, rest)) = left.split_first_chunk::<4>() else { return (left.len(), Step::On) };
         let [kind, l2, l1, l0] = *head;
         let length = usize::try_from(u32::from_be_bytes([0, l2, l1, l0])).unwrap_or(usize::MAX);
         if !matches!(kind, CLIENT_HELLO | SERVER_HELLO | CERTIFICATE) {
@@ -283,15 +285,15 @@ fn messages<'b>(bytes: &'b [u8], skip: &mut usize, seen: &mut Seen, sink: &mut d
         }
         if length > TLS_HELLO_MAX {
             sink.limit(Limit::TlsHello);
-            return (left, Step::DirectionDone);
+            return (left.len(), Step::DirectionDone);
         }
-        let Some((body, next)) = rest.split_at_checked(length) else { return (left, Step::On) };
+        let Some((body, next)) = rest.split_at_checked(length) else { return (left.len(), Step::On) };
         left = next;
         if !seen.message(kind, body, sink) {
-            return (left, Step::DirectionDone);
+            return (left.len(), Step::DirectionDone);
         }
         if seen.is_complete() {
-            return (left, Step::FlowDone);
+            return (left.len(), Step::FlowDone);
         }
     }
 }
