@@ -185,8 +185,8 @@ impl<'a> ClientHello<'a> {
                 break;
             };
             // Of an extension that stands there twice the first one counts (RFC 8446 section 4.2 forbids it).
-            if wanted >> (kind % 64) & 1 == 1 && hello.tells(kind, data) {
-                wanted &= !mark(kind);
+            if wanted & mark(kind) != 0 {
+                wanted &= !hello.take(kind, data);
             }
             rest = next;
         }
@@ -212,17 +212,30 @@ impl<'a> ClientHello<'a> {
         ClientHello { legacy_version: version, bare: true, ..ClientHello::empty(Transport::Tls) }
     }
 
-    /// Takes what every hello is asked for; whether that is it.
-    fn tells(&mut self, kind: u16, data: &'a [u8]) -> bool {
+    /// Takes what every hello is asked for, and tells which of it that was.
+    fn take(&mut self, kind: u16, data: &'a [u8]) -> u64 {
         match kind {
-            SERVER_NAME => self.sni = server_name(data),
-            ALPN => self.alpn = Values::behind_length(data).0,
-            ech::ECH if data.first() == Some(&0) => self.ech = Some((Offer::Unknown, data)),
-            ech::ECH => {}
-            ech::ESNI => self.ech = Some((Offer::Real, data)),
-            _ => return false,
+            SERVER_NAME => {
+                self.sni = server_name(data);
+                mark(SERVER_NAME)
+            }
+            ALPN => {
+                self.alpn = Values::behind_length(data).0;
+                mark(ALPN)
+            }
+            ech::ECH => {
+                // The inner form is not for others to see.
+                if data.first() == Some(&0) {
+                    self.ech = Some((Offer::Unknown, data));
+                }
+                mark(ech::ECH)
+            }
+            ech::ESNI => {
+                self.ech = Some((Offer::Real, data));
+                mark(ech::ESNI)
+            }
+            _ => 0,
         }
-        true
     }
 
     /// Types and contents of its extensions, in order.
