@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
+use crate::fold::Folded;
 use crate::time::Timestamp;
 
 /// A map of at most `capacity` entries; each is forgotten `idle` after it was last touched. Time comes from the caller.
 #[derive(Clone, Debug)]
 pub struct ExpiringMap<K, V> {
     /// Where an entry lies in `slots`.
-    places: HashMap<K, usize>,
+    places: HashMap<K, usize, Folded>,
     /// Entries in a chain in the order of touching, and free ones.
     slots: Vec<Slot<K, V>>,
     free: Vec<usize>,
@@ -36,7 +37,7 @@ struct Slot<K, V> {
 impl<K: Eq + Hash + Clone, V> ExpiringMap<K, V> {
     /// An empty map.
     pub fn new(capacity: usize, idle: Duration) -> Self {
-        let (places, slots, free) = (HashMap::new(), Vec::new(), Vec::new());
+        let (places, slots, free) = (HashMap::default(), Vec::new(), Vec::new());
         ExpiringMap { places, slots, free, oldest: NONE, latest: NONE, capacity: capacity.max(1), idle }
     }
 

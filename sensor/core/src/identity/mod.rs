@@ -351,13 +351,13 @@ impl Identity {
     }
 
     fn station(&mut self, mac: Mac, ts: Timestamp) -> &mut Station {
-        if self.stations.peek(&mac).is_none() {
+        if self.stations.touch(&mac, ts).is_none() {
             let id = self.handle(Handle::Station(mac));
             if let Some((old, station)) = self.stations.insert(mac, Station::new(id), ts) {
                 self.forget_station(old, &station);
             }
         }
-        self.stations.touch(&mac, ts).expect("put in above")
+        self.stations.latest_mut().expect("touched or put in above")
     }
 
     /// A handle for each tenant of a NIC, as far as they can be told apart.
@@ -399,7 +399,7 @@ impl Identity {
     }
 
     fn host(&mut self, place: Place, ts: Timestamp) -> &mut Host {
-        if self.hosts.peek(&place).is_none() {
+        if self.hosts.touch(&place, ts).is_none() {
             let id = self.handle(Handle::Host(place));
             self.register.note(place);
             if let Some(segment) = place.segment {
@@ -411,7 +411,7 @@ impl Identity {
                 self.evicted += 1;
             }
         }
-        self.hosts.touch(&place, ts).expect("put in above")
+        self.hosts.latest_mut().expect("touched or put in above")
     }
 }
 
