@@ -179,7 +179,9 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[inline]
 fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = line.split_at_checked(name.len())?;
-    if !head.eq_ignore_ascii_case(name) {
+    // Most names are longer or shorter, which costs less to see than that they are others.
+    let ends = rest.first().is_some_and(|b| *b == b':' || b.is_ascii_whitespace());
+    if !ends || !head.eq_ignore_ascii_case(name) {
         return None;
     }
     Some(rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii())
