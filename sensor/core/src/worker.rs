@@ -261,7 +261,7 @@ impl Worker {
 
     fn ip(&mut self, packet: &Packet<'_>, ip: &Ip<'_>, output: &mut dyn Output) {
         let passing = Passing::of(packet);
-        if let Some(presence) = self.presence.see(&passing, ip.src, &self.watch) {
+        if let Some(presence) = self.presence.see(&passing, ip.src) {
             output.evidence(presence);
         }
         if self.shedding > Shedding::Nothing

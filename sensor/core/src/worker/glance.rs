@@ -20,7 +20,7 @@ impl Worker {
     pub(super) fn at_a_glance(&mut self, frame: &Frame<'_>, seen: &Glance<'_>, output: &mut dyn Output) {
         if self.presence.may_want(seen.src_mac()) {
             let addr = IpAddr::V4(Ipv4Addr::from_bits(seen.src));
-            let presence = self.presence.see(&Passing::at_a_glance(frame, seen), addr, &self.watch);
+            let presence = self.presence.see(&Passing::at_a_glance(frame, seen), addr);
             presence.into_iter().for_each(|presence| output.evidence(presence));
         }
         let Some(sought) = self.unless_it_only_counts(frame, seen) else { return };

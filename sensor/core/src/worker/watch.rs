@@ -91,6 +91,8 @@ pub(super) fn flow_id(index: u16, count: u64) -> u64 {
 pub(super) struct PresenceThrottle {
     /// Hardware addresses that matter, by their last octets: most packets end here.
     wanted: Tails,
+    /// The same in full.
+    macs: HashSet<Mac, Folded>,
     places: HashMap<(Mac, Path, IpAddr), Sighting, Folded>,
     /// Places told of each hardware address.
     told: HashMap<Mac, u16, Folded>,
@@ -140,14 +142,11 @@ impl Tails {
 }
 
 impl PresenceThrottle {
-    /// Other hardware addresses matter from now on.
+    /// Other hardware addresses matter from now on. One with more addresses than a device has is a router's: its presence says nothing.
     pub(super) fn look_for(&mut self, watch: &Watch) {
-        self.wanted = Tails::of(watch.macs.iter().filter(|mac| !self.is_router(mac)).copied());
-    }
-
-    /// One with more addresses than a device has: its presence says nothing.
-    fn is_router(&self, mac: &Mac) -> bool {
-        self.told.get(mac).is_some_and(|told| *told >= PLACES_PER_MAC_MAX)
+        let is_router = |mac: &Mac| self.told.get(mac).is_some_and(|told| *told >= PLACES_PER_MAC_MAX);
+        self.macs = watch.macs.iter().filter(|mac| !is_router(mac)).copied().collect();
+        self.wanted = Tails::of(self.macs.iter().copied());
     }
 
     /// Whether the presence of this hardware address may matter.
@@ -158,24 +157,21 @@ impl PresenceThrottle {
 
     /// The statement to make about this packet's sender, if any.
     #[inline]
-    pub(super) fn see(&mut self, packet: &Passing, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
+    pub(super) fn see(&mut self, packet: &Passing, addr: IpAddr) -> Option<Evidence> {
         let mac = packet.mac?;
         if !self.may_want(mac) {
             return None;
         }
-        self.tell(packet, mac, addr, watch)
+        self.tell(packet, mac, addr)
     }
 
-    fn tell(&mut self, packet: &Passing, mac: Mac, addr: IpAddr, watch: &Watch) -> Option<Evidence> {
+    fn tell(&mut self, packet: &Passing, mac: Mac, addr: IpAddr) -> Option<Evidence> {
         // A device that has no address yet, or only speaks on its link, is not in a segment yet.
         let rooted = match addr {
             IpAddr::V4(a) => !a.is_unspecified() && !a.is_link_local(),
             IpAddr::V6(a) => !a.is_unspecified() && !a.is_unicast_link_local(),
         };
-        if !rooted || !watch.macs.contains(&mac) {
-            return None;
-        }
-        if self.is_router(&mac) {
+        if !rooted || !self.macs.contains(&mac) {
             return None;
         }
         let key = (mac, packet.path(), addr);
@@ -188,7 +184,8 @@ impl PresenceThrottle {
         let told = self.told.entry(mac).or_default();
         *told += u16::from(!self.places.contains_key(&key));
         if *told >= PLACES_PER_MAC_MAX {
-            self.look_for(watch);
+            self.macs.remove(&mac);
+            self.wanted = Tails::of(self.macs.iter().copied());
         }
         if self.places.len() >= PRESENCE_MAX {
             self.places.clear();
