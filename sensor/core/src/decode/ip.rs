@@ -43,18 +43,26 @@ impl<'a> Carried<'a> {
 
 /// An IP header of either version.
 #[inline]
-pub(super) fn header(bytes: &[u8]) -> Result<Carried<'_>, Malformed> {
+pub(super) fn header(bytes: &[u8]) -> Option<Carried<'_>> {
+    match bytes.first()? >> 4 {
+        4 => v4(bytes),
+        6 => v6(bytes),
+        _ => None,
+    }
+}
+
+/// What is wrong with bytes that are no [`header`].
+pub(super) fn malformed(bytes: &[u8]) -> Malformed {
     match bytes.first().map(|b| b >> 4) {
-        Some(4) => v4(bytes).ok_or(Malformed::Ipv4),
-        Some(6) => v6(bytes).ok_or(Malformed::Ipv6),
-        _ => Err(Malformed::Ipv4),
+        Some(6) => Malformed::Ipv6,
+        _ => Malformed::Ipv4,
     }
 }
 
 /// IPv4 (RFC 791 section 3.1). A total length of 0 is that of a segmentation-offloaded frame; one that is larger than the frame
 /// is believed only as far as the frame goes.
 #[inline]
-pub(super) fn v4(bytes: &[u8]) -> Option<Carried<'_>> {
+fn v4(bytes: &[u8]) -> Option<Carried<'_>> {
     let header = Ipv4HeaderSlice::from_slice(bytes).ok()?;
     let header_len = usize::from(header.ihl()) * 4;
     let total = usize::from(header.total_len());

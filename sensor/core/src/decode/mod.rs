@@ -130,9 +130,12 @@ fn peel<'a, const SHORT: bool>(first: Layer<'a>, gathered: &mut Gathered, counts
             && let Some(bytes) = link::to_ip(bytes, gathered, &mut left)
         {
             layer = Layer::Ip(bytes);
-        } else if SHORT
+            continue;
+        }
+        let next = if SHORT
+            && left > 0
             && let Layer::Ip(bytes) = layer
-            && let Ok(carried) = ip::header(bytes)
+            && let Some(carried) = ip::header(bytes)
         {
             // The payload and the end are two more steps.
             if left >= 2
@@ -140,12 +143,17 @@ fn peel<'a, const SHORT: bool>(first: Layer<'a>, gathered: &mut Gathered, counts
             {
                 return Some(carried.body(payload));
             }
-            layer = Layer::Protocol(carried);
+            left -= 1;
+            tunnel::protocol(&carried, gathered)
         } else if let Layer::Done(body) = layer {
             return Some(body);
         } else {
-            layer = step(&layer, gathered, counts)?;
-        }
+            step(&layer, gathered)
+        };
+        layer = match next {
+            Ok(layer) => layer,
+            Err(kind) => return counts.malformed_none(kind),
+        };
     }
     counts.count_too_deep();
     None
@@ -153,21 +161,15 @@ fn peel<'a, const SHORT: bool>(first: Layer<'a>, gathered: &mut Gathered, counts
 
 /// Peels one layer. Not inlined: the compiler would hold every part of every layer at once.
 #[inline(never)]
-fn step<'a>(layer: &Layer<'a>, gathered: &mut Gathered, counts: &mut DecodeCounts) -> Option<Layer<'a>> {
+fn step<'a>(layer: &Layer<'a>, gathered: &mut Gathered) -> Result<Layer<'a>, Malformed> {
     match *layer {
-        Layer::Ethernet(bytes) => link::ethernet(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link)),
-        Layer::Ether(ether_type, bytes) => link::ether(ether_type, bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link)),
-        Layer::Llc(bytes) => link::llc(bytes).or_else(|| counts.malformed_none(Malformed::Link)),
-        Layer::Ppp(protocol, bytes) => Some(link::ppp(protocol, bytes, gathered)),
-        Layer::Mpls(bytes) => link::mpls(bytes, gathered).or_else(|| counts.malformed_none(Malformed::Link)),
-        Layer::Ip(bytes) => match ip::header(bytes) {
-            Ok(carried) => Some(Layer::Protocol(carried)),
-            Err(kind) => counts.malformed_none(kind),
-        },
-        Layer::Protocol(ref carried) => match tunnel::protocol(carried, gathered) {
-            Ok(layer) => Some(layer),
-            Err(kind) => counts.malformed_none(kind),
-        },
-        Layer::Done(body) => Some(Layer::Done(body)),
+        Layer::Ethernet(bytes) => link::ethernet(bytes, gathered).ok_or(Malformed::Link),
+        Layer::Ether(ether_type, bytes) => link::ether(ether_type, bytes, gathered).ok_or(Malformed::Link),
+        Layer::Llc(bytes) => link::llc(bytes).ok_or(Malformed::Link),
+        Layer::Ppp(protocol, bytes) => Ok(link::ppp(protocol, bytes, gathered)),
+        Layer::Mpls(bytes) => link::mpls(bytes, gathered).ok_or(Malformed::Link),
+        Layer::Ip(bytes) => ip::header(bytes).map(Layer::Protocol).ok_or_else(|| ip::malformed(bytes)),
+        Layer::Protocol(ref carried) => tunnel::protocol(carried, gathered),
+        Layer::Done(body) => Ok(Layer::Done(body)),
     }
 }

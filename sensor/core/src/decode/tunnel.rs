@@ -24,7 +24,8 @@ const P_NONE: u8 = 59;
 const P_ETHERIP: u8 = 97;
 const P_MPLS: u8 = 137;
 
-/// By protocol number (IANA).
+/// By protocol number (IANA). Not inlined: see [`super::step`].
+#[inline(never)]
 pub(super) fn protocol<'a>(carried: &Carried<'a>, gathered: &mut Gathered) -> Result<Layer<'a>, Malformed> {
     if let Some(fragment) = carried.as_fragment() {
         return Ok(carried.done(fragment));

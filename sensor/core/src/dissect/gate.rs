@@ -1,6 +1,7 @@
 //! Who is asked about first bytes. Most payloads are nobody's, and the first byte of them tells.
 
 use super::{Carrier, DISSECTORS, DissectorDef};
+use crate::ports::PortSet;
 
 /// A bit for each dissector of the table.
 type Mask = u16;
@@ -44,20 +45,32 @@ const fn reads(def: &DissectorDef, carrier: Carrier) -> bool {
     false
 }
 
-/// Those that are asked on some ports alone, and the highest of these ports.
+/// Those that are asked on some ports alone, and how many ports these are.
 #[allow(clippy::indexing_slicing)]
-const BOUND: (Mask, u16) = {
-    let (mut mask, mut highest, mut at) = (0, 0, 0);
+const BOUND: (Mask, usize) = {
+    let (mut mask, mut count, mut at) = (0, 0, 0);
     while at < DISSECTORS.len() {
-        let (ports, mut port) = (DISSECTORS[at].ports, 0);
-        while port < ports.len() {
-            mask |= 1 << at;
-            highest = if ports[port] > highest { ports[port] } else { highest };
+        mask |= (!DISSECTORS[at].ports.is_empty() as Mask) << at;
+        count += DISSECTORS[at].ports.len();
+        at += 1;
+    }
+    (mask, count)
+};
+
+/// The ports themselves: no two of these dissectors share one.
+#[allow(clippy::indexing_slicing)]
+static BOUND_TO: PortSet = {
+    let (mut ports, mut count, mut at) = ([0; BOUND.1], 0, 0);
+    while at < DISSECTORS.len() {
+        let mut port = 0;
+        while port < DISSECTORS[at].ports.len() {
+            ports[count] = DISSECTORS[at].ports[port];
+            count += 1;
             port += 1;
         }
         at += 1;
     }
-    (mask, highest)
+    PortSet::of(ports)
 };
 
 /// The dissectors to ask about bytes between two ports, in table order: those that read the carrier and have messages that begin with
@@ -70,7 +83,7 @@ pub fn candidates(carrier: Carrier, ports: (u16, u16), bytes: &[u8]) -> impl Ite
         Carrier::Arp | Carrier::Icmp6 => None,
     };
     let first = bytes.first().map_or(0, |first| usize::from(*first));
-    let free = if ports.0.min(ports.1) > BOUND.1 { !BOUND.0 } else { Mask::MAX };
+    let free = if BOUND_TO.has(ports.0) || BOUND_TO.has(ports.1) { Mask::MAX } else { !BOUND.0 };
     let mut left = gate.and_then(|masks| masks.get(first)).copied().unwrap_or(0) & free;
     std::iter::from_fn(move || {
         let at = left.trailing_zeros();

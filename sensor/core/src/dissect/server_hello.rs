@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
+use tls_parser::parse_tls_handshake_server_hello;
+
 use crate::field::{Family, Field, FieldKind, Value};
 use crate::record::{Detail, Record, Role};
-use memchr::memmem::Finder;
 
 use super::ja;
 
@@ -85,22 +87,15 @@ fn extensions(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 impl<'a> ServerHello<'a> {
-    /// Reads the body of a ServerHello handshake message (RFC 8446 section 4.1.3). Extensions whose length lies are none, and
-    /// SSL 3.0 has none.
+    /// Reads the body of a ServerHello handshake message.
     pub(super) fn parse(body: &'a [u8]) -> Option<ServerHello<'a>> {
-        let ([3, minor @ 0..=3], rest) = body.split_first_chunk::<2>()? else { return None };
-        let (random, rest) = rest.split_first_chunk::<32>()?;
-        let (session, rest) = rest.split_first().filter(|(session, _)| **session <= 32)?;
-        let ([c1, c0, _compression], rest) = rest.get(usize::from(*session)..)?.split_first_chunk::<3>()?;
-        let extended = rest.split_first_chunk::<2>().filter(|_| *minor > 0);
-        let within = extended.and_then(|(length, rest)| rest.get(..usize::from(u16::from_be_bytes(*length))));
-        let legacy_version = u16::from_be_bytes([3, *minor]);
+        let (_, contents) = parse_tls_handshake_server_hello(body).ok()?;
         let mut hello = ServerHello {
-            legacy_version,
-            version: legacy_version,
-            cipher: u16::from_be_bytes([*c1, *c0]),
-            extensions: within.unwrap_or(&[]),
-            retry: *random == RETRY,
+            legacy_version: contents.version.0,
+            version: contents.version.0,
+            cipher: contents.cipher.0,
+            extensions: contents.ext.unwrap_or(&[]),
+            retry: contents.random == RETRY,
         };
         for chosen in extensions(hello.extensions) {
             if let (0x002b, [high, low]) = chosen {
@@ -224,52 +219,5 @@ impl Record for CertificateNames<'_> {
 
     fn visit(&self, _detail: Detail, see: &mut dyn FnMut(&'static Field, Value<'_>)) {
         see(&CERT_NAME, Value::List(&self.names));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use tls_parser::parse_tls_handshake_server_hello;
-
-    use super::*;
-
-    /// What tls-parser makes of a body.
-    fn slow(body: &[u8]) -> Option<ServerHello<'_>> {
-        let (_, contents) = parse_tls_handshake_server_hello(body).ok()?;
-        let legacy_version = contents.version.0;
-        let known = contents.ext.unwrap_or(&[]);
-        let version = extensions(known).filter(|(kind, data)| *kind == 0x2b && data.len() == 2).last();
-        Some(ServerHello {
-            legacy_version,
-            version: version.map_or(legacy_version, |(_, data)| u16::from_be_bytes([data[0], data[1]])),
-            cipher: contents.cipher.0,
-            extensions: known,
-            retry: contents.random == RETRY,
-        })
-    }
-
-    fn any_extension() -> impl Strategy<Value = Vec<u8>> {
-        (0x29u8..0x2d, 0u8..4, any::<[u8; 4]>()).prop_map(|(kind, n, data)| [&[0, kind, 0, n][..], &data[..n.into()]].concat())
-    }
-
-    proptest! {
-        #[test]
-        fn agrees_with_tls_parser(
-            version in (0u8..5).prop_map(|minor| [3, minor]),
-            retry: bool,
-            session in 0u8..35,
-            chosen: [u8; 3],
-            extensions in proptest::option::of(proptest::collection::vec(any_extension(), 0..5).prop_map(|all| all.concat())),
-            lie in 0u8..2,
-            cut in 0usize..120,
-        ) {
-            let random = if retry { RETRY } else { [7; 32] };
-            let behind = extensions.map_or(Vec::new(), |e| [&[0, e.len() as u8 + lie][..], &e].concat());
-            let body = [&version[..], &random, &[session], &vec![9; session.into()], &chosen, &behind].concat();
-            prop_assert_eq!(ServerHello::parse(&body), slow(&body));
-            let body = &body[..cut.min(body.len())];
-            prop_assert_eq!(ServerHello::parse(body), slow(body));
-        }
     }
 }

@@ -234,7 +234,7 @@ impl<'a> Message<'a> {
     pub fn records(&self) -> Records<'a> {
         let [_, answers, authorities, additionals] = self.header.counts;
         let left = [answers, authorities, additionals].map(usize::from);
-        Records { bytes: self.bytes, at: self.records_at, left, budget: DNS_RECORDS_MAX }
+        Records { bytes: self.bytes, asked: self.first.map(|question| question.name), at: self.records_at, left, budget: DNS_RECORDS_MAX }
     }
 
     /// Whether it claims more questions or records than are read.
@@ -275,8 +275,8 @@ fn read_question(bytes: &[u8], at: usize) -> Option<(Question<'_>, Option<usize>
     Some((question, question.class.and(at.checked_add(4))))
 }
 
-fn read_record(bytes: &[u8], at: usize, section: Section) -> Option<(Resource<'_>, usize)> {
-    let (name, at) = Name::read(bytes, at)?;
+fn read_record<'a>(bytes: &'a [u8], asked: Option<Name<'a>>, at: usize, section: Section) -> Option<(Resource<'a>, usize)> {
+    let (name, at) = asked.and_then(|asked| asked.pointed_at(at)).or_else(|| Name::read(bytes, at))?;
     let field = |offset: usize| at.checked_add(offset);
     let data_at = field(10)?;
     let data_len = usize::from(u16_at(bytes, field(8)?)?);
@@ -297,6 +297,8 @@ fn read_record(bytes: &[u8], at: usize, section: Section) -> Option<(Resource<'_
 /// See [`Message::records`].
 pub struct Records<'a> {
     bytes: &'a [u8],
+    /// The name that the first question asks for.
+    asked: Option<Name<'a>>,
     /// Where the next record begins; `None` when the rest cannot be found.
     at: Option<usize>,
     left: [usize; 3],
@@ -312,7 +314,7 @@ impl<'a> Iterator for Records<'a> {
         let sections = [Section::Answer, Section::Authority, Section::Additional];
         let (section, left) = sections.into_iter().zip(self.left.iter_mut()).find(|(_, left)| **left > 0)?;
         *left -= 1;
-        let read = read_record(self.bytes, at, section);
+        let read = read_record(self.bytes, self.asked, at, section);
         self.at = read.map(|(_, end)| end);
         read.map(|(record, _)| record)
     }

@@ -53,6 +53,15 @@ impl<'a> Name<'a> {
         None
     }
 
+    /// The name at `at`, where nothing but a pointer to this one stands there: what [`Self::read`] finds, without reading it again.
+    /// Most records of an answer begin with a pointer to the question.
+    #[inline]
+    pub fn pointed_at(&self, at: usize) -> Option<(Name<'a>, usize)> {
+        let leads_here = u16_at(self.message, at).map(usize::from) == Some((usize::from(POINTER) << 8) + self.at);
+        let again = Name { at, straight: false, ..*self };
+        (leads_here && self.straight && self.at < at).then_some((again, at.checked_add(2)?))
+    }
+
     /// Whether it is the root.
     pub const fn is_root(&self) -> bool {
         self.len == 0
@@ -149,16 +158,15 @@ impl<'a> Name<'a> {
 fn labels_end(message: &[u8], mut at: usize, len: &mut usize) -> Option<usize> {
     loop {
         let octet = u8_at(message, at)?;
-        if octet == 0 || octet >= POINTER {
-            return Some(at);
+        if !matches!(octet, 1..=LABEL_MAX) {
+            // 01 and 10: extended and unknown label types (RFC 6891 section 5).
+            return (octet == 0 || octet >= POINTER).then_some(at);
         }
-        // 01 and 10: extended and unknown label types (RFC 6891 section 5).
-        if octet > LABEL_MAX {
+        let taken = usize::from(octet) + 1;
+        (at, *len) = (at + taken, *len + taken);
+        if *len > WIRE_MAX {
             return None;
         }
-        let taken = usize::from(octet).checked_add(1)?;
-        at = at.checked_add(taken)?;
-        *len = len.checked_add(taken).filter(|len| *len <= WIRE_MAX && at <= message.len())?;
     }
 }
 
@@ -305,6 +313,12 @@ mod tests {
         #[test]
         fn agrees_with_the_naive_model(message in octets()) {
             let all: Vec<_> = (0..=message.len()).map(|at| (Name::read(&message, at), copied(&message, at))).collect();
+            let names: Vec<_> = all.iter().filter_map(|(read, _)| read.map(|(name, _)| name)).collect();
+            for at in 0..=message.len() {
+                let shape = |found: Option<(Name<'_>, usize)>| found.map(|(name, behind)| (name.at, name.len, name.straight, behind));
+                let pointed = names.iter().filter_map(|name| name.pointed_at(at)).map(Some).map(shape);
+                prop_assert!(pointed.into_iter().all(|found| found == shape(Name::read(&message, at))));
+            }
             for (read, copied) in &all {
                 let labels = read.map(|(name, behind)| (name.labels().map(<[u8]>::to_vec).collect::<Vec<_>>(), behind));
                 prop_assert_eq!(&labels, copied);
