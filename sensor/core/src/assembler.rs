@@ -1,4 +1,4 @@
-//! Bytes that arrive in any order, put back in order: one type for TCP streams, QUIC CRYPTO frames and IP fragments.
+//! Bytes that arrive in any order, put back in order: one type for TCP streams and the CRYPTO frames of QUIC.
 //!
 //! The bytes lie in one flat window: those that can be read come first, and a sorted list of disjoint intervals says which of the
 //! later ones are there. Bytes in order, as most are, never touch that list. The first copy of a byte wins (as Linux and BSD do for
@@ -73,16 +73,6 @@ impl Assembler {
     /// The bytes that are there without a gap, from [`Self::start`].
     pub fn readable(&self) -> &[u8] {
         self.window.get(self.head..self.head.saturating_add(self.ready)).unwrap_or(&[])
-    }
-
-    /// The first `count` of the bytes that can be read, without a copy where nothing was consumed before them.
-    pub fn into_readable(mut self, count: usize) -> Option<Vec<u8>> {
-        if count > self.ready {
-            return None;
-        }
-        self.window.drain(..self.head);
-        self.window.truncate(count);
-        Some(self.window)
     }
 
     /// Whether bytes wait behind a gap.
@@ -324,10 +314,6 @@ mod tests {
         assert!(a.insert(2, b"c").scattered);
         assert_eq!(a.skip_gap(), 5);
         assert_eq!(a.readable(), b"m");
-        let mut behind = Assembler::new(0, 10, 2).with_history(5);
-        behind.insert(0, b"abcdef");
-        behind.consume(2);
-        assert_eq!((behind.clone().into_readable(3), behind.into_readable(5)), (Some(b"cde".to_vec()), None));
         a.consume(100);
         assert!(a.is_empty());
         assert_eq!((a.start(), a.held()), (105, 0));

@@ -5,17 +5,15 @@
 
 use std::net::IpAddr;
 
-use crate::assembler::Assembler;
 use crate::decode::Fragment;
 use crate::expiring_map::ExpiringMap;
 use crate::limits::{FRAGMENT_IDLE, FRAGMENTS_BYTES_MAX, FRAGMENTS_MAX};
 use crate::time::Timestamp;
 
+use super::datagram::Datagram;
+
 /// The longest payload of an IP datagram.
 const DATAGRAM_MAX: usize = 65_535;
-
-/// Separate ranges of one datagram: 65,535 bytes in 8-byte fragments that leave gaps need more, nothing real does.
-const RANGES_MAX: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -26,21 +24,10 @@ struct Key {
     protocol: Option<u8>,
 }
 
-#[derive(Debug)]
-struct Partial {
-    window: Assembler,
-    /// The protocol of the first fragment.
-    protocol: Option<u8>,
-    /// The length, once the last fragment told.
-    length: Option<u64>,
-    /// Overlaps were seen: everything of this datagram is refused until it is forgotten.
-    refused: bool,
-}
-
 /// Datagrams under reassembly.
 #[derive(Debug)]
 pub struct Fragments {
-    partial: ExpiringMap<Key, Partial>,
+    partial: ExpiringMap<Key, Datagram>,
     /// No datagram was touched before this.
     quiet_since: Timestamp,
     held: usize,
@@ -59,30 +46,27 @@ impl Fragments {
     /// Takes a fragment. When it completes its datagram: the protocol and the payload.
     pub fn push(&mut self, now: Timestamp, src: IpAddr, dst: IpAddr, fragment: &Fragment<'_>) -> Option<(u8, Vec<u8>)> {
         let key = Key { src, dst, id: fragment.id, protocol: src.is_ipv4().then_some(fragment.protocol) };
-        let end = u64::from(fragment.offset).saturating_add(fragment.bytes.len() as u64);
-        if end > DATAGRAM_MAX as u64 || fragment.bytes.is_empty() {
+        let end = usize::try_from(fragment.offset).unwrap_or(usize::MAX).saturating_add(fragment.bytes.len());
+        if end > DATAGRAM_MAX || fragment.bytes.is_empty() {
             self.lost += 1;
             return None;
         }
         self.quiet_since = self.quiet_since.min(now);
         // Most fragments follow others of their datagram, which is touched in one step.
-        if self.partial.touch(&key, now).is_none() {
-            let fresh = Partial { window: Assembler::new(0, DATAGRAM_MAX, RANGES_MAX), protocol: None, length: None, refused: false };
-            if let Some((_, old)) = self.partial.insert(key, fresh, now) {
-                self.crowded_out += 1;
-                self.give_up(&old);
-            }
+        if self.partial.touch(&key, now).is_none()
+            && let Some((_, old)) = self.partial.insert(key, Datagram::default(), now)
+        {
+            self.crowded_out += 1;
+            self.give_up(&old);
         }
         let partial = self.partial.latest_mut()?;
-        let before = partial.window.held();
+        let before = partial.held();
         partial.take(fragment, end);
-        let complete = partial.complete();
-        self.held = self.held.saturating_sub(before).saturating_add(partial.window.held());
+        let (complete, after) = (partial.complete(), partial.held());
+        self.held = self.held.saturating_sub(before).saturating_add(after);
         if let Some(protocol) = complete {
-            let done = self.partial.remove(&key)?;
-            self.held = self.held.saturating_sub(done.window.held());
-            let length = usize::try_from(done.length?).ok()?;
-            return Some((protocol, done.window.into_readable(length)?));
+            self.held = self.held.saturating_sub(after);
+            return Some((protocol, self.partial.remove(&key)?.into_bytes()));
         }
         while self.held > FRAGMENTS_BYTES_MAX {
             let (_, old) = self.partial.pop_oldest()?;
@@ -120,37 +104,9 @@ impl Fragments {
         self.held
     }
 
-    fn give_up(&mut self, partial: &Partial) {
+    fn give_up(&mut self, partial: &Datagram) {
         self.lost += 1;
-        self.held = self.held.saturating_sub(partial.window.held());
-    }
-}
-
-impl Partial {
-    fn take(&mut self, fragment: &Fragment<'_>, end: u64) {
-        if self.refused {
-            return;
-        }
-        if !fragment.more {
-            // Two ends that differ, or data beyond the end.
-            self.refused |= self.length.is_some_and(|l| l != end) || self.window.end() > end;
-            self.length = Some(end);
-        }
-        self.refused |= self.length.is_some_and(|l| end > l);
-        if fragment.offset == 0 {
-            self.protocol = Some(fragment.protocol);
-        }
-        let grown = self.window.filled();
-        let inserted = self.window.insert(u64::from(fragment.offset), fragment.bytes);
-        let added = self.window.filled().saturating_sub(grown);
-        let duplicate = added == 0 && !inserted.conflict;
-        let overlaps = added != fragment.bytes.len() && !duplicate;
-        self.refused |= inserted.conflict || overlaps || inserted.scattered;
-    }
-
-    fn complete(&self) -> Option<u8> {
-        let length = self.length.filter(|_| !self.refused)?;
-        (self.window.readable().len() as u64 >= length).then_some(self.protocol).flatten()
+        self.held = self.held.saturating_sub(partial.held());
     }
 }
 
@@ -216,7 +172,7 @@ mod tests {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 pieces.swap(i, (seed >> 33) as usize % (i + 1));
             }
-            prop_assume!(pieces.len() <= RANGES_MAX);
+            prop_assume!(pieces.len() <= super::super::datagram::RANGES_MAX);
             let mut table = Fragments::default();
             let mut whole = None;
             for (offset, bytes) in &pieces {

@@ -14,6 +14,7 @@
     )
 )]
 
+mod datagram;
 mod fragments;
 mod index;
 mod key;
