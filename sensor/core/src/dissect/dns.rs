@@ -140,6 +140,11 @@ impl Dissector for Dns {
         Progress::Continue { consumed: input.bytes.len(), need: 0 }
     }
 
+    fn renew(&mut self) -> bool {
+        *self = Dns::default();
+        true
+    }
+
     fn gap(&mut self, _direction: Direction) -> Progress {
         // The length that would begin the next message is lost.
         Progress::Done

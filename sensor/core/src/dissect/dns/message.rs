@@ -202,21 +202,19 @@ impl<'a> Message<'a> {
     /// Reads header and questions; `None` without a header, or without the first question that the header claims.
     pub fn parse(bytes: &'a [u8]) -> Option<Message<'a>> {
         let header = Header::parse(bytes)?;
-        let mut message = Message { bytes, header, first: None, asked: 0, second_at: None, records_at: None };
-        let mut at = Some(HEADER_LEN);
         let claimed = usize::from(header.questions());
-        for _ in 0..claimed.min(DNS_RECORDS_MAX) {
-            let Some((question, next)) = at.and_then(|at| read_question(bytes, at)) else { break };
-            if message.first.is_none() {
-                (message.first, message.second_at) = (Some(question), next);
-            }
-            message.asked += 1;
-            at = next;
+        if claimed == 0 {
+            return Some(Message { bytes, header, first: None, asked: 0, second_at: None, records_at: Some(HEADER_LEN) });
         }
-        if message.asked == claimed {
-            message.records_at = at;
+        let (first, second_at) = read_question(bytes, HEADER_LEN)?;
+        let (mut asked, mut at) = (1, second_at);
+        while asked < claimed.min(DNS_RECORDS_MAX)
+            && let Some((_, next)) = at.and_then(|at| read_question(bytes, at))
+        {
+            (asked, at) = (asked + 1, next);
         }
-        (claimed == 0 || message.first.is_some()).then_some(message)
+        let records_at = at.filter(|_| asked == claimed);
+        Some(Message { bytes, header, first: Some(first), asked, second_at, records_at })
     }
 
     /// Its questions behind the first one.
@@ -234,7 +232,7 @@ impl<'a> Message<'a> {
     pub fn records(&self) -> Records<'a> {
         let [_, answers, authorities, additionals] = self.header.counts;
         let left = [answers, authorities, additionals].map(usize::from);
-        Records { bytes: self.bytes, asked: self.first.map(|question| question.name), at: self.records_at, left, budget: DNS_RECORDS_MAX }
+        Records { bytes: self.bytes, at: self.records_at, left, budget: DNS_RECORDS_MAX }
     }
 
     /// Whether it claims more questions or records than are read.
@@ -275,8 +273,8 @@ fn read_question(bytes: &[u8], at: usize) -> Option<(Question<'_>, Option<usize>
     Some((question, question.class.and(at.checked_add(4))))
 }
 
-fn read_record<'a>(bytes: &'a [u8], asked: Option<Name<'a>>, at: usize, section: Section) -> Option<(Resource<'a>, usize)> {
-    let (name, at) = asked.and_then(|asked| asked.pointed_at(at)).or_else(|| Name::read(bytes, at))?;
+fn read_record(bytes: &[u8], at: usize, section: Section) -> Option<(Resource<'_>, usize)> {
+    let (name, at) = Name::read(bytes, at)?;
     let field = |offset: usize| at.checked_add(offset);
     let data_at = field(10)?;
     let data_len = usize::from(u16_at(bytes, field(8)?)?);
@@ -297,8 +295,6 @@ fn read_record<'a>(bytes: &'a [u8], asked: Option<Name<'a>>, at: usize, section:
 /// See [`Message::records`].
 pub struct Records<'a> {
     bytes: &'a [u8],
-    /// The name that the first question asks for.
-    asked: Option<Name<'a>>,
     /// Where the next record begins; `None` when the rest cannot be found.
     at: Option<usize>,
     left: [usize; 3],
@@ -314,7 +310,7 @@ impl<'a> Iterator for Records<'a> {
         let sections = [Section::Answer, Section::Authority, Section::Additional];
         let (section, left) = sections.into_iter().zip(self.left.iter_mut()).find(|(_, left)| **left > 0)?;
         *left -= 1;
-        let read = read_record(self.bytes, self.asked, at, section);
+        let read = read_record(self.bytes, at, section);
         self.at = read.map(|(_, end)| end);
         read.map(|(record, _)| record)
     }

@@ -53,15 +53,6 @@ impl<'a> Name<'a> {
         None
     }
 
-    /// The name at `at`, where nothing but a pointer to this one stands there: what [`Self::read`] finds, without reading it again.
-    /// Most records of an answer begin with a pointer to the question.
-    #[inline]
-    pub fn pointed_at(&self, at: usize) -> Option<(Name<'a>, usize)> {
-        let leads_here = u16_at(self.message, at).map(usize::from) == Some((usize::from(POINTER) << 8) + self.at);
-        let again = Name { at, straight: false, ..*self };
-        (leads_here && self.straight && self.at < at).then_some((again, at.checked_add(2)?))
-    }
-
     /// Whether it is the root.
     pub const fn is_root(&self) -> bool {
         self.len == 0
@@ -313,12 +304,6 @@ mod tests {
         #[test]
         fn agrees_with_the_naive_model(message in octets()) {
             let all: Vec<_> = (0..=message.len()).map(|at| (Name::read(&message, at), copied(&message, at))).collect();
-            let names: Vec<_> = all.iter().filter_map(|(read, _)| read.map(|(name, _)| name)).collect();
-            for at in 0..=message.len() {
-                let shape = |found: Option<(Name<'_>, usize)>| found.map(|(name, behind)| (name.at, name.len, name.straight, behind));
-                let pointed = names.iter().filter_map(|name| name.pointed_at(at)).map(Some).map(shape);
-                prop_assert!(pointed.into_iter().all(|found| found == shape(Name::read(&message, at))));
-            }
             for (read, copied) in &all {
                 let labels = read.map(|(name, behind)| (name.labels().map(<[u8]>::to_vec).collect::<Vec<_>>(), behind));
                 prop_assert_eq!(&labels, copied);

@@ -1,5 +1,7 @@
 //! One connection: requests and replies in turn, both directions, until it becomes something else.
 
+use memchr::memchr;
+
 use super::Request;
 use super::body::{Chunk, Framing, Piece, Taste};
 use super::head::{self, Head, Start};
@@ -123,6 +125,11 @@ impl Dissector for Exchange {
         Progress::Continue { consumed: at, need: 0 }
     }
 
+    fn renew(&mut self) -> bool {
+        *self = Exchange::default();
+        true
+    }
+
     fn gap(&mut self, direction: Direction) -> Progress {
         if !self.proven {
             return Progress::FlowDone;
@@ -221,7 +228,7 @@ impl Exchange {
             let Some(parsed) = within.get(..end).and_then(head::parse) else { return self.no_head(input) };
             return self.take_head(&parsed, end, input, sink);
         }
-        let line_end = within.get(searched..).and_then(|new| new.iter().position(|b| *b == b'\n'));
+        let line_end = within.get(searched..).and_then(|new| memchr(b'\n', new));
         let first_line = line_end.filter(|_| !within.get(..searched).is_some_and(|old| old.contains(&b'\n')));
         if let Some(line) = first_line.and_then(|at| within.get(..searched.saturating_add(at)))
             && head::start(line.trim_ascii_end()).is_none()

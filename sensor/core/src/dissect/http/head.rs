@@ -2,7 +2,7 @@
 //!
 //! Lenient where a strict parser would lose the name: odd bytes in other headers, bare line feeds, spaces in the target.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// What a version begins with.
 pub(super) const VERSION: &[u8] = b"HTTP/1.";
@@ -131,8 +131,14 @@ impl<'a> Head<'a> {
     }
 
     /// Takes a header line. Of most nothing is wanted.
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, line: &'a [u8]) {
+        if let Some(b'h' | b'H' | b'u' | b'U' | b'c' | b'C' | b't' | b'T') = line.first() {
+            self.take_wanted(line);
+        }
+    }
+
+    fn take_wanted(&mut self, line: &'a [u8]) {
         match line.first() {
             Some(b'h' | b'H') => self.host = self.host.or_else(|| value(line, b"host")),
             Some(b'u' | b'U') => {
@@ -210,7 +216,7 @@ pub(super) fn target<'a>(method: &[u8], target: &'a [u8]) -> Target<'a> {
         }
         None => (None, target),
     };
-    let path_end = rest.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(rest.len());
+    let path_end = memchr2(b'?', b'#', rest).unwrap_or(rest.len());
     let (path, query) = rest.split_at_checked(path_end).unwrap_or((rest, &[]));
     Target { authority, path, query: query.get(1..).unwrap_or(&[]) }
 }
