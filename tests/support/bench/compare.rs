@@ -1,7 +1,7 @@
 //! The sensor beside the baseline: the same file, one after the other, again and again; only the ratio counts.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -102,7 +102,8 @@ impl Setup {
     pub fn measure(&self, target: Target) -> Result<Line, String> {
         let (path, units) = self.corpus(&target)?;
         let baseline = || run(Command::new(&self.baseline).arg(&path));
-        // The first round fills the page cache and is not counted.
+        lay_out(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        // The first round is not counted.
         let words = baseline()?.words;
         let frames: u64 = words.split(' ').next().and_then(|n| n.parse().ok()).ok_or("the baseline counted nothing")?;
         let (mut theirs, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,6 +117,17 @@ impl Setup {
         let memory = peak_anonymous(&mut self.scan(&path))?;
         Ok(Line { target, frames, nanos: [median(&theirs).0, median(&ours).0], ratio: median(&ratios), memory })
     }
+}
+
+/// Puts a file into the page cache as whoever reads it once leaves it there: in large pieces. What was just written, or half forgotten
+/// since, lies in single pages, and how long these take to copy is a matter of chance.
+fn lay_out(path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    file.sync_all()?;
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+    let mut chunk = vec![0; 1 << 20];
+    while file.read(&mut chunk)? > 0 {}
+    Ok(())
 }
 
 /// The lines as a Markdown table.
