@@ -16,6 +16,7 @@ mod tally;
 mod tracking;
 mod watch;
 
+use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -208,8 +209,15 @@ impl Worker {
         if self.lone.is_due(now) {
             self.lone.sweep(now);
         }
-        while let Some(at) = self.flows.idle(now, FLOW_IDLE) {
-            self.close(at, output);
+        loop {
+            let idle = self.flows.idle(now, FLOW_IDLE);
+            if idle.is_empty() {
+                break;
+            }
+            // Nobody touched them for long. A look at each before any is closed lets the processor fetch them side by side.
+            let woken = idle.iter().filter_map(|at| self.flows.get(*at).map(|flow| flow.id ^ flow.state.reading.wake()));
+            black_box(woken.fold(0, |all, one| all ^ one));
+            idle.into_iter().for_each(|at| self.close(at, output));
         }
         self.fragments_lost(now);
         if self.tally.frames >= self.sweep_at {

@@ -53,6 +53,9 @@ const NIL: u32 = u32::MAX;
 /// How exact the order of latest packets is: a flow moves up at most so often, because its neighbours in the order are elsewhere in memory.
 const ORDER: Duration = Duration::from_millis(100);
 
+/// Idle flows that are told at once.
+const TOGETHER: usize = 32;
+
 #[derive(Debug)]
 #[repr(C)]
 struct Slot<S> {
@@ -236,23 +239,32 @@ impl<S> FlowTable<S> {
         Some(self.oldest).filter(|at| *at != NIL).map(FlowIndex)
     }
 
-    /// The flow that was quiet longest if that is more than `idle`; it may take [`ORDER`] longer until it is that one's turn.
+    /// Some of the flows that were quiet for more than `idle`, the quietest first; it may take [`ORDER`] longer until it is a flow's turn.
+    /// Where there are none, there is no other.
     #[inline]
-    pub fn idle(&mut self, now: Timestamp, idle: Duration) -> Option<FlowIndex> {
-        if now.exceeds(self.quiet_since, idle) { self.quiet(now, idle) } else { None }
+    pub fn idle(&mut self, now: Timestamp, idle: Duration) -> Vec<FlowIndex> {
+        if now.exceeds(self.quiet_since, idle) { self.quiet(now, idle) } else { Vec::new() }
     }
 
     #[cold]
-    fn quiet(&mut self, now: Timestamp, idle: Duration) -> Option<FlowIndex> {
-        let Some(last) = self.slot(self.oldest).map(|s| s.flow.last) else {
-            self.quiet_since = now;
-            return None;
-        };
-        if now.since(last) > idle {
-            return self.oldest();
+    fn quiet(&mut self, now: Timestamp, idle: Duration) -> Vec<FlowIndex> {
+        let mut found = Vec::new();
+        let mut at = self.oldest;
+        // The order stands apart from the flows, so that the processor fetches the next ones while it waits for this one.
+        while let Some(last) = self.slot(at).map(|s| s.flow.last).filter(|_| found.len() < TOGETHER) {
+            if now.since(last) <= idle {
+                if found.is_empty() {
+                    self.quiet_since = last;
+                }
+                return found;
+            }
+            found.push(FlowIndex(at));
+            at = self.links(at).map_or(NIL, |links| links.newer);
         }
-        self.quiet_since = last;
-        None
+        if found.is_empty() {
+            self.quiet_since = now;
+        }
+        found
     }
 
     /// Every flow, in the order of its place in memory: deterministic for the same packets.
@@ -343,9 +355,10 @@ mod tests {
         put(&mut table, 13);
         assert_eq!(drop(&mut table, Some(at)), Some(10));
         assert_eq!(table.len(), 2);
-        assert!(table.idle(second(20), Duration::from_secs(8)).is_none());
+        assert!(table.idle(second(20), Duration::from_secs(8)).is_empty());
         let idle = table.idle(second(21), Duration::from_secs(8));
-        assert_eq!(drop(&mut table, idle), Some(12));
+        assert_eq!(idle.len(), 1);
+        assert_eq!(drop(&mut table, idle.first().copied()), Some(12));
         let oldest = table.oldest();
         assert_eq!(drop(&mut table, oldest), Some(13));
         assert!(table.oldest().is_none() && table.is_empty());

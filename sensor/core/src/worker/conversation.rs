@@ -60,6 +60,17 @@ impl Reading {
         matches!(self, Reading::Decided)
     }
 
+    /// A number for which everything has to be fetched that closing needs.
+    pub(super) fn wake(&self) -> u64 {
+        match self {
+            Reading::Open(conversation) => {
+                let needs = conversation.halves.iter().map(|half| half.need).sum::<usize>();
+                (needs ^ conversation.held() ^ conversation.counted) as u64
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether all is done with a segment once it was seen: nobody reads any longer, or it is a `bare` one, without data and end.
     #[inline(always)]
     pub(super) fn takes(&mut self, direction: Direction, seq: u32, syn: bool, bare: bool) -> bool {
