@@ -21,16 +21,6 @@ fn slot(point: &Point) -> u64 {
 
 /// Puts a statement into its place, or into the one that it repeats.
 pub fn put(points: &mut Vec<Point>, point: Point) {
-    // Most repeat the latest one, and change neither the order nor what has settled.
-    if let Some(last) = points.last_mut()
-        && slot(last) == slot(&point)
-        && last.ts <= point.ts
-        && (last.mac, last.source, last.released) == (point.mac, point.source, point.released)
-    {
-        last.until = last.until.max(point.until);
-        last.relayed |= point.relayed;
-        return;
-    }
     let from = points.partition_point(|p| slot(p) < slot(&point));
     let near = points.iter_mut().skip(from).take_while(|p| slot(p) == slot(&point));
     let same = |p: &&mut Point| (p.mac, p.source, p.released) == (point.mac, point.source, point.released);
